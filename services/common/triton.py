@@ -1,0 +1,151 @@
+"""Calls of models on NVIDIA Triton: deadline, bounded concurrency, retry of UNAVAILABLE only, circuit breaker."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+from tritonclient.grpc import aio as triton
+from tritonclient.utils import InferenceServerException, np_to_triton_dtype
+from vigil.v1.meta_pb2 import ModelVersion
+
+from services.common.metrics import INFERENCE_SECONDS, INFERENCES
+from services.common.outcomes import Transient
+from services.common.settings import SharedSettings
+
+Tensors = Mapping[str, NDArray[Any]]
+
+UNAVAILABLE = "StatusCode.UNAVAILABLE"
+ATTEMPTS = 3
+FAILURES_TO_OPEN = 5
+OPEN_S = 1.0
+
+
+class ModelUnavailable(Transient):
+    """Triton did not answer in time, is away, or is being left alone after repeated failures."""
+
+
+@dataclass(slots=True)
+class CircuitBreaker:
+    """Open after `FAILURES_TO_OPEN` failures in a row: for `OPEN_S` seconds nobody calls, then one may try."""
+
+    now: Callable[[], float] = time.monotonic
+    failures: int = 0
+    opened_at: float = 0.0
+
+    def check(self, model: str) -> None:
+        """Raises ModelUnavailable while open."""
+        if self.failures >= FAILURES_TO_OPEN and self.now() - self.opened_at < OPEN_S:
+            raise ModelUnavailable(f"{model}: Triton failed {self.failures} times in a row")
+
+    def succeeded(self) -> None:
+        self.failures = 0
+
+    def failed(self) -> None:
+        self.failures += 1
+        self.opened_at = self.now()
+
+
+class TritonClient:
+    """One connection to Triton, shared by all calls of a service. Use as an async context manager."""
+
+    def __init__(self, settings: SharedSettings) -> None:
+        self._url = settings.triton_url
+        self._deadline_s = settings.triton_deadline_s
+        self._places = asyncio.Semaphore(settings.triton_concurrency)
+        self._breaker = CircuitBreaker()
+        self._versions: dict[str, ModelVersion] = {}
+        self._parameters: dict[str, Mapping[str, str]] = {}
+
+    async def __aenter__(self) -> Self:
+        # gRPC's own reconnect backoff grows to two minutes; a restarted Triton is back in three seconds.
+        options = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 1000)]
+        self._client = triton.InferenceServerClient(self._url, channel_args=options)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.close()
+
+    async def infer(self, model: str, inputs: Tensors, outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """Run one (batched) inference; first dimension of every tensor is the batch.
+
+        Raises ModelUnavailable when Triton does not answer within the deadline, is away or refuses; ValueError
+        when it answers with an empty tensor for a batch that was not empty.
+        """
+        self._breaker.check(model)
+        started = time.perf_counter()
+        try:
+            async with asyncio.timeout(self._deadline_s), self._places:
+                result = await self._call(model, inputs, outputs)
+        except (InferenceServerException, TimeoutError) as error:
+            self._breaker.failed()
+            # What comes back after a failure may be another Triton with another model.
+            self._versions.clear()
+            self._parameters.clear()
+            INFERENCES.labels(model, "failed").inc()
+            reason = error.status() if isinstance(error, InferenceServerException) else "deadline exceeded"
+            raise ModelUnavailable(f"{model}: {reason}") from error
+        self._breaker.succeeded()
+        INFERENCES.labels(model, "answered").inc()
+        INFERENCE_SECONDS.labels(model).observe(time.perf_counter() - started)
+        answers = {name: result.as_numpy(name) for name in outputs}
+        if any(answer is None or answer.size == 0 for answer in answers.values()):
+            raise ValueError(f"{model} answered with an empty tensor")
+        return answers
+
+    async def _call(self, model: str, inputs: Tensors, outputs: Sequence[str]) -> Any:
+        tensors = [_as_input(name, value) for name, value in inputs.items()]
+        wanted = [triton.InferRequestedOutput(name) for name in outputs]
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception(_is_unavailable),
+            stop=stop_after_attempt(ATTEMPTS),
+            wait=wait_exponential_jitter(multiplier=0.05, max=0.5),
+            reraise=True,
+        ):
+            with attempt:
+                return await self._client.infer(model, tensors, outputs=wanted, client_timeout=self._deadline_s)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def model_version(self, model: str) -> ModelVersion:
+        """Name, version and SHA-256 (parameter `sha256` of the model's configuration) of what serves `model`.
+
+        Raises ModelUnavailable.
+        """
+        if model not in self._versions:
+            parameters = await self.model_parameters(model)
+            try:
+                metadata = await self._client.get_model_metadata(model, client_timeout=self._deadline_s)
+            except InferenceServerException as error:
+                raise ModelUnavailable(f"{model}: {error.status()}") from error
+            self._versions[model] = ModelVersion(
+                name=model, version=max(metadata.versions, key=int, default=""), sha256=parameters.get("sha256", "")
+            )
+        return self._versions[model]
+
+    async def model_parameters(self, model: str) -> Mapping[str, str]:
+        """The `parameters` of the model's configuration, e.g. its operating points. Raises ModelUnavailable."""
+        if model not in self._parameters:
+            try:
+                answer = await self._client.get_model_config(model, client_timeout=self._deadline_s)
+            except InferenceServerException as error:
+                raise ModelUnavailable(f"{model}: {error.status()}") from error
+            parameters = answer.config.parameters.items()
+            self._parameters[model] = {name: value.string_value for name, value in parameters}
+        return self._parameters[model]
+
+
+def _as_input(name: str, value: NDArray[Any]) -> Any:
+    tensor = triton.InferInput(name, list(value.shape), np_to_triton_dtype(value.dtype))
+    tensor.set_data_from_numpy(np.ascontiguousarray(value))
+    return tensor
+
+
+def _is_unavailable(error: BaseException) -> bool:
+    return isinstance(error, InferenceServerException) and error.status() == UNAVAILABLE
