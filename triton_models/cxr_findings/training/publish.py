@@ -1,0 +1,62 @@
+"""Write what is served and what is read about it: model.onnx, config.pbtxt, metrics.json, reliability.png."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from network import SIDE, Findings, export
+
+mpl.use("Agg")
+from matplotlib import pyplot as plt
+
+MODEL = Path(__file__).resolve().parents[1]
+OUTPUTS = ["probability", "heatmap", "scope_distance"]
+CONFIG = """\
+name: "cxr_findings"
+backend: "onnxruntime"
+max_batch_size: 8
+input [ {{ name: "image", data_type: TYPE_FP32, dims: [ 1, {side}, {side} ] }} ]
+output [
+  {{ name: "probability", data_type: TYPE_FP32, dims: [ 2 ] }},
+  {{ name: "heatmap", data_type: TYPE_FP32, dims: [ 20, 20 ] }},
+  {{ name: "scope_distance", data_type: TYPE_FP32, dims: [ 1 ] }}
+]
+instance_group [ {{ kind: KIND_CPU, count: 1 }} ]
+dynamic_batching {{ }}
+{parameters}
+"""
+
+
+def publish(module: Findings, thresholds: tuple[float, float], metrics: dict[str, Any]) -> None:
+    """Everything of the model's folder but its card. thresholds: of pneumonia and no_finding."""
+    path = MODEL / "1" / "model.onnx"
+    path.parent.mkdir(exist_ok=True)
+    export(module, path, OUTPUTS)
+    parameters = {
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "side": str(SIDE),
+        "labels": "pneumonia,no_finding",
+        "thresholds": ",".join(map(str, thresholds)),
+        "scope_limit": "1.0",
+        "bias": str(module.bias),
+    }
+    lines = [f'parameters {{ key: "{k}" value {{ string_value: "{v}" }} }}' for k, v in parameters.items()]
+    (MODEL / "config.pbtxt").write_text(CONFIG.format(side=SIDE, parameters="\n".join(lines)))
+    (MODEL / "metrics.json").write_text(json.dumps(metrics | {"parameters": parameters}, indent=1) + "\n")
+    _draw(metrics)
+
+
+def _draw(metrics: dict[str, Any]) -> None:
+    figure, axes = plt.subplots(figsize=(4, 4))
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=1)
+    for population in ("adult", "child"):
+        means, shares, _ = zip(*metrics[f"reliability_{population}"], strict=True)
+        axes.plot(means, shares, marker="o", label=population)
+    axes.set(xlabel="predicted", ylabel="observed", title="Pneumonia, out of fold")
+    axes.legend()
+    figure.tight_layout()
+    figure.savefig(MODEL / "reliability.png", dpi=100)
