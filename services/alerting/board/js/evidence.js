@@ -1,0 +1,109 @@
+// Opening what an alert rests on: a note with the words marked, a picture with its heat map.
+
+import { h, s } from "./dom.js";
+import { capital, dayTime, plain } from "./words.js";
+
+const START_OPACITY = 55;
+// Black through violet and orange to yellow; the darkest part is clear.
+const COLOURS = [[20, 0, 40, 0], [120, 20, 120, 120], [235, 70, 50, 200], [255, 170, 30, 235], [255, 240, 120, 250]];
+
+async function ask(path, patientKey) {
+  const answer = await fetch(`${path}?patient=${encodeURIComponent(patientKey)}`, { cache: "no-store" });
+  const body = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Error(capital(body.error ?? `the service answered ${answer.status}`));
+  return body;
+}
+
+export const trends = async (patientKey) => {
+  const answer = await fetch(`/patients/${encodeURIComponent(patientKey)}`, { cache: "no-store" });
+  const body = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Error(capital(body.error ?? `the service answered ${answer.status}`));
+  return body;
+};
+
+export async function note(patientKey, evidence, now) {
+  const found = await ask(`/evidence/notes/${encodeURIComponent(evidence.message_id)}`, patientKey);
+  const warnings = [found.truncated && "Only the first part of this note was read.", found.degraded_reason && `Read by the dictionary alone: ${found.degraded_reason}`, found.abstained && `Not read: ${found.abstained}`].filter(Boolean);
+  const codes = found.codes.map((code) => h("li", {}, h("b", { text: code.code }), ` ${code.display}`));
+  return [
+    h("p", { class: "source", text: `${capital(found.kind || "note")} note, ${dayTime(found.event_time, now)}` }),
+    ...warnings.map((text) => h("p", { class: "warning", text })),
+    h("div", { class: "note-text", tabindex: "0", "aria-label": "Text of the note" }, marked(found.text, evidence.spans ?? [])),
+    codes.length ? h("div", { class: "codes" }, h("h3", { text: "Codes proposed for this note" }), h("ul", {}, codes)) : null,
+  ].filter(Boolean);
+}
+
+// Spans count Unicode code points, as the text was received.
+function marked(text, spans) {
+  const points = Array.from(text);
+  const parts = [];
+  let at = 0;
+  for (const [start, end] of [...spans].sort((a, b) => a[0] - b[0])) {
+    if (start < at || end <= start || end > points.length) continue;
+    parts.push(points.slice(at, start).join(""), h("mark", { text: points.slice(start, end).join("") }));
+    at = end;
+  }
+  parts.push(points.slice(at).join(""));
+  return parts;
+}
+
+export async function image(patientKey, evidence, now) {
+  const id = encodeURIComponent(evidence.message_id || evidence.sop_instance_uid);
+  const found = await ask(`/evidence/images/${id}`, patientKey);
+  const address = (picture) => `/evidence/images/${id}/${picture}?patient=${encodeURIComponent(patientKey)}`;
+  const what = [found.modality, capital(found.body_part.toLowerCase()), found.view_position].filter(Boolean).join(" ");
+  return [
+    h("p", { class: "source", text: `${what || "Image"}, ${dayTime(found.event_time, now)}` }),
+    found.in_scope ? null : h("p", { class: "warning", text: `Outside the model's scope: ${found.scope_reason}` }),
+    found.degraded_reason ? h("p", { class: "warning", text: `No model read it: ${found.degraded_reason}` }) : null,
+    found.has_preview ? picture(address, found.has_heatmap, what) : h("p", { class: "nothing", text: "There is no picture of it." }),
+    findings(found),
+  ].filter(Boolean);
+}
+
+function picture(address, hasHeatmap, what) {
+  const heat = h("canvas", { class: "heat", "aria-hidden": "true" });
+  const frame = h("div", { class: "picture" }, h("img", { src: address("preview"), alt: `${what}, as displayed` }), hasHeatmap && heat);
+  if (!hasHeatmap) return h("figure", {}, frame, h("figcaption", { text: "No heat map for this image." }));
+  const show = (percent) => { heat.style.opacity = String(percent / 100); };
+  const slider = h("input", { type: "range", min: "0", max: "100", value: String(START_OPACITY), "aria-label": "Opacity of the heat map", oninput: () => show(Number(slider.value)) });
+  const toggle = h("input", { type: "checkbox", checked: true, onchange: () => { heat.hidden = !toggle.checked; } });
+  show(START_OPACITY);
+  paint(address("heatmap"), heat);
+  return h("figure", {}, frame, h("figcaption", { class: "heat-controls" }, h("label", {}, toggle, " Heat map: where the model looked"), slider));
+}
+
+async function paint(address, canvas) {
+  const source = new Image();
+  source.src = address;
+  try {
+    await source.decode();
+  } catch {
+    return;
+  }
+  canvas.width = source.naturalWidth;
+  canvas.height = source.naturalHeight;
+  const context = canvas.getContext("2d");
+  context.drawImage(source, 0, 0);
+  const pixels = context.getImageData(0, 0, canvas.width, canvas.height);
+  const table = Array.from({ length: 256 }, (_, level) => colour(level / 255));
+  for (let at = 0; at < pixels.data.length; at += 4) pixels.data.set(table[pixels.data[at]], at);
+  context.putImageData(pixels, 0, 0);
+}
+
+function colour(level) {
+  const place = level * (COLOURS.length - 1);
+  const index = Math.min(Math.floor(place), COLOURS.length - 2);
+  return COLOURS[index].map((from, channel) => Math.round(from + (COLOURS[index + 1][channel] - from) * (place - index)));
+}
+
+function findings(found) {
+  if (!found.findings.length) return null;
+  const bars = found.findings.map((finding) => {
+    const percent = Math.round(finding.probability * 100);
+    const bar = s("svg", { class: "probability", viewBox: "0 0 100 8", preserveAspectRatio: "none", "aria-hidden": "true" }, s("rect", { class: "all", width: 100, height: 8 }), s("rect", { class: finding.positive ? "positive" : "negative", width: percent, height: 8 }), s("rect", { class: "threshold", x: finding.threshold * 100 - 0.4, width: 0.8, height: 8 }));
+    return h("li", { class: finding.positive ? "is-positive" : "" }, h("span", { text: capital(plain(finding.label)) }), bar, h("b", { text: `${percent} %` }), h("small", { text: finding.positive ? "positive" : "below threshold" }));
+  });
+  const model = `Model ${found.model.name}, version ${found.model.version} (${found.model.sha256.slice(0, 8)}). The line marks the operating point.`;
+  return h("div", { class: "findings" }, h("ul", {}, bars), h("p", { class: "model", text: model }));
+}

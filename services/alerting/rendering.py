@@ -1,0 +1,205 @@
+"""Alerts, patients and evidence as the JSON that the board and other clients read."""
+
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from vigil.v1.alerts_pb2 import Alert, AlertState, PatientAlerts, Severity
+from vigil.v1.encounters_pb2 import EncounterStatus, Sex
+from vigil.v1.fusion_service_pb2 import GetPatientResponse
+from vigil.v1.images_pb2 import ImageFindings
+from vigil.v1.meta_pb2 import Evidence
+from vigil.v1.notes_pb2 import NoteCoded
+from vigil.v1.risk_pb2 import PatientRisk, Score
+
+from services.alerting.conditions import spoken_value
+
+Json = dict[str, Any]
+
+
+def time_of(stamp: Timestamp) -> str | None:
+    """RFC 3339 in UTC; None when unset."""
+    return stamp.ToJsonString() if stamp.seconds or stamp.nanos else None
+
+
+def state_name(state: AlertState.ValueType) -> str:
+    """E.g. "firing"."""
+    return AlertState.Name(state).removeprefix("ALERT_STATE_").lower()
+
+
+def severity_name(severity: Severity.ValueType) -> str:
+    """E.g. "critical"."""
+    return Severity.Name(severity).removeprefix("SEVERITY_").lower()
+
+
+def alert_json(alert: Alert) -> Json:
+    """An alert as in `GET /alerts`."""
+    shown: Json = {
+        "id": alert.id,
+        "patient_key": alert.patient_key,
+        "ward": alert.ward,
+        "bed": alert.bed,
+        "rule": alert.rule,
+        "severity": severity_name(alert.severity),
+        "state": state_name(alert.state),
+        "reason": alert.reason,
+        "basis": alert.basis,
+        "evidence": [evidence_json(item) for item in alert.evidence],
+        "revision": alert.revision,
+        "opened_at": time_of(alert.opened_at),
+        "updated_at": time_of(alert.updated_at),
+        "synthetic": alert.meta.synthetic,
+    }
+    if alert.HasField("acknowledged"):
+        shown["acknowledged"] = {
+            "by": alert.acknowledged.by,
+            "at": time_of(alert.acknowledged.at),
+            "reason": alert.acknowledged.reason,
+            "comment": alert.acknowledged.comment,
+        }
+    if alert.HasField("resolved_at"):
+        shown["resolved_at"] = time_of(alert.resolved_at)
+    return shown
+
+
+def evidence_json(evidence: Evidence) -> Json:
+    """What a statement rests on; only the fields of its kind."""
+    shown: Json = {
+        "kind": evidence.kind,
+        "message_id": evidence.message_id,
+        "statement": evidence.statement,
+        "event_time": time_of(evidence.event_time),
+    }
+    if evidence.kind == "note":
+        shown["spans"] = [[span.start, span.end] for span in evidence.spans]
+    if evidence.sop_instance_uid:
+        shown["sop_instance_uid"] = evidence.sop_instance_uid
+    if evidence.observation_id:
+        shown["observation_id"] = evidence.observation_id
+    return shown
+
+
+def patient_json(state: PatientAlerts) -> Json:
+    """A patient as the board shows one."""
+    risk, encounter = state.risk, state.encounter
+    status = encounter.status or risk.encounter_status
+    return {
+        "patient_key": state.patient_key,
+        "ward": risk.ward or encounter.ward,
+        "room": encounter.room,
+        "bed": risk.bed or encounter.bed,
+        "status": EncounterStatus.Name(status).removeprefix("ENCOUNTER_STATUS_").lower(),
+        "age_years": encounter.age_years if encounter.HasField("age_years") else None,
+        "sex": Sex.Name(encounter.sex).removeprefix("SEX_").lower(),
+        "admitted_at": time_of(encounter.admitted_at),
+        "synthetic": risk.meta.synthetic or encounter.meta.synthetic,
+        **risk_json(risk),
+        "news2_trend": [
+            {"at": time_of(point.at), "total": point.total, "partial": point.partial} for point in state.news2_trend
+        ],
+        "alerts": [alert_json(record.alert) for record in state.records],
+        "notes": [
+            {"message_id": note.note_message_id, "kind": note.kind, "event_time": time_of(note.event_time)}
+            for note in reversed(state.notes)
+        ],
+    }
+
+
+def risk_json(risk: PatientRisk) -> Json:
+    """Scores and what was concluded, with the time that each rests on."""
+    return {
+        "as_of": time_of(risk.as_of),
+        "judged_at": time_of(risk.meta.produced_time),
+        "revision": risk.meta.revision,
+        "scores": {score.name: score_json(score) for score in risk.scores},
+        "syndromes": [
+            {"name": item.name, "sentence": item.sentence, "sources": list(item.sources), "basis": item.basis}
+            for item in risk.syndromes
+        ],
+        "critical_findings": [{"label": f.label, "sentence": f.sentence} for f in risk.critical_findings],
+    }
+
+
+def score_json(score: Score) -> Json:
+    """A bedside score with its parameters."""
+    return {
+        "total": score.total,
+        "lowest": score.lowest,
+        "highest": score.highest,
+        "partial": score.partial,
+        "band": score.band,
+        "abstained": score.abstained,
+        "components": [
+            {
+                "name": part.name,
+                "points": part.points,
+                "missing": part.missing,
+                "missing_reason": part.missing_reason,
+                "value": spoken_value(part.value),
+                "measured_at": time_of(part.measured_at),
+            }
+            for part in score.components
+        ],
+    }
+
+
+def history_json(answer: GetPatientResponse) -> Json:
+    """A patient's measurements by name, oldest first, and the images that were read."""
+    patient = answer.patient
+    series: dict[str, Json] = {}
+    for stored in patient.observations:
+        seen = stored.observation
+        if seen.text_value:
+            continue
+        entry = series.setdefault(seen.name, {"name": seen.name, "unit": seen.unit, "points": []})
+        entry["points"].append({"at": time_of(seen.event_time), "value": seen.value, "out_of_range": seen.out_of_range})
+    return {
+        "patient_key": patient.patient_key,
+        "as_of": time_of(patient.as_of),
+        "series": list(series.values()),
+        "images": [image_json(image) for image in reversed(patient.images)],
+    }
+
+
+def image_json(image: ImageFindings) -> Json:
+    """What was read in an image, and which pictures of it there are."""
+    return {
+        "message_id": image.image_message_id,
+        "event_time": time_of(image.meta.event_time),
+        "modality": image.image.modality,
+        "body_part": image.image.body_part,
+        "view_position": image.image.view_position,
+        "sop_instance_uid": image.image.sop_instance_uid,
+        "in_scope": image.scope.in_scope,
+        "scope_reason": image.scope.reason,
+        "degraded_reason": image.degraded_reason,
+        "findings": [
+            {
+                "label": finding.label,
+                "probability": finding.probability,
+                "positive": finding.positive,
+                "threshold": finding.threshold,
+            }
+            for finding in sorted(image.findings, key=lambda finding: -finding.probability)
+        ],
+        "model": {"name": image.model.name, "version": image.model.version, "sha256": image.model.sha256},
+        "has_preview": image.HasField("preview"),
+        "has_heatmap": image.HasField("heatmap"),
+    }
+
+
+def note_json(note: NoteCoded) -> Json:
+    """A note's text with what was read in it."""
+    return {
+        "message_id": note.note_message_id,
+        "kind": note.kind,
+        "event_time": time_of(note.meta.event_time),
+        "text": note.text,
+        "degraded_reason": note.degraded_reason,
+        "truncated": note.truncated,
+        "abstained": note.abstained,
+        "codes": [
+            {"code": code.code, "display": code.display, "spans": [[s.start, s.end] for s in code.spans]}
+            for code in note.codes
+            if code.selected
+        ],
+    }

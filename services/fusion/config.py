@@ -1,0 +1,54 @@
+from datetime import timedelta
+
+from pydantic import Field
+
+from services.common.settings import ServiceSettings, service_config
+from services.fusion.state import Limits
+from services.fusion.vitals import Staleness
+
+
+class FusionSettings(ServiceSettings):
+    """Settings of fusion (VIGIL_FUSION_...)."""
+
+    model_config = service_config("fusion")
+
+    http_port: int = Field(8084, description="GET /patients, health, metrics.")
+    grpc_port: int = Field(50054, description="gRPC FusionService.")
+    staleness_vitals: timedelta = Field(
+        timedelta(hours=1),
+        description="Older vital signs count as missing. NEWS2 asks for hourly values from a score of 5 on.",
+    )
+    staleness_consciousness: timedelta = Field(
+        timedelta(hours=4),
+        description="The same for AVPU and GCS, charted by hand. Local policy; NEWS2 asks for 4 to 6 hourly at 1 to 4.",
+    )
+    history: timedelta = Field(
+        timedelta(hours=24), description="Event time over which values are kept; the newest of a name always is."
+    )
+    evidence_window: timedelta = Field(
+        timedelta(hours=48),
+        description="Notes and images older than this no longer support a syndrome (48 h: Seymour et al., JAMA 2016).",
+    )
+    future_tolerance: timedelta = Field(
+        timedelta(minutes=5),
+        description="Event times further after their arrival do not move the time at which a patient is judged.",
+    )
+    max_observations: int = Field(1500, gt=0, description="Values kept of a patient.")
+    max_notes: int = Field(30, gt=0, description="Coded notes kept of a patient, without their text.")
+    max_images: int = Field(30, gt=0, description="Image findings kept of a patient.")
+
+    @property
+    def staleness(self) -> Staleness:
+        """How old an input of a score may be."""
+        return Staleness(vitals=self.staleness_vitals, consciousness=self.staleness_consciousness)
+
+    @property
+    def limits(self) -> Limits:
+        """How much is kept of a patient."""
+        return Limits(
+            history=self.history,
+            future_tolerance=self.future_tolerance,
+            observations=self.max_observations,
+            notes=self.max_notes,
+            images=self.max_images,
+        )

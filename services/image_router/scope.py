@@ -1,0 +1,95 @@
+"""Which model may read an image, judged by its tags. Its pixels are judged by the model itself."""
+
+from dataclasses import dataclass
+
+from services.image_router.tags import ImageTags
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What the tags of an image must say for a model to be asked.
+
+    modalities: (0008,0060). body_parts: (0018,0015); also looked for as words in the descriptions.
+    codes: SNOMED CT or SNOMED-RT anatomic region codes. views: (0018,5101); an absent one is left to the pixels.
+    ages: years, for which training pictures exist.
+    """
+
+    modalities: frozenset[str]
+    body_parts: frozenset[str]
+    codes: frozenset[str]
+    views: frozenset[str]
+    ages: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TagScope:
+    """models: those that may be asked. reason: why none, or what the tags left open; empty when nothing."""
+
+    models: tuple[str, ...]
+    reason: str
+
+
+# DICOM PS3.16 CID 4 and CID 4031 (chest: SNOMED CT 51185008, SNOMED-RT T-D3000; thorax as "CHEST" in PS3.16 Annex L).
+DECLARED = {
+    "cxr_findings": Declared(
+        modalities=frozenset({"CR", "DX", "DR", "RG"}),
+        body_parts=frozenset({"CHEST", "THORAX", "LUNG", "LUNGS"}),
+        codes=frozenset({"51185008", "T-D3000", "39607008", "T-28000"}),
+        views=frozenset({"PA", "AP"}),
+        ages=((1, 6), (16, 150)),
+    ),
+}
+GREY = frozenset({"MONOCHROME1", "MONOCHROME2"})
+
+
+def scope_of_tags(tags: ImageTags) -> TagScope:
+    """Models whose declared scope the tags do not contradict, or the first reason why there is none."""
+    by_modality = [name for name, declared in DECLARED.items() if tags.modality in declared.modalities]
+    if not by_modality:
+        return TagScope((), f"no model reads modality {_word(tags.modality)}")
+    if tags.intent == "FOR PROCESSING":
+        return TagScope((), "the image is for processing, not for presentation")
+    if tags.photometric and tags.photometric not in GREY:
+        return TagScope((), f"photometric interpretation {_word(tags.photometric)} is not a radiograph's")
+    if "LOCALIZER" in tags.image_type:
+        return TagScope((), "the image is a localizer")
+    return _by_anatomy(tags, by_modality)
+
+
+def _by_anatomy(tags: ImageTags, names: list[str]) -> TagScope:
+    matching = [name for name in names if _contradiction(tags, DECLARED[name]) == ""]
+    if not matching:
+        return TagScope((), _contradiction(tags, DECLARED[names[0]]))
+    stated = any(_states_body_part(tags, DECLARED[name]) for name in matching)
+    open_points = ["" if stated else "the tags do not name the body part"]
+    open_points += ["" if tags.view else "the tags do not name the view"]
+    if tags.age_years is not None and not any(_trained_at(tags.age_years, DECLARED[name]) for name in matching):
+        open_points.append("no training pictures of this age")
+    return TagScope(tuple(matching), "; ".join(point for point in open_points if point))
+
+
+def _contradiction(tags: ImageTags, declared: Declared) -> str:
+    if tags.body_part and not _states_body_part(tags, declared):
+        return f"no model reads body part {_word(tags.body_part)}"
+    if tags.view and tags.view not in declared.views:
+        return f"no model reads view {_word(tags.view)}"
+    return ""
+
+
+def _states_body_part(tags: ImageTags, declared: Declared) -> bool:
+    words = tags.descriptions.replace("^", " ").replace("_", " ").replace(",", " ").split()
+    return (
+        tags.body_part in declared.body_parts
+        or bool(tags.codes & declared.codes)
+        or any(word in declared.body_parts for word in words)
+    )
+
+
+def _trained_at(age: float, declared: Declared) -> bool:
+    return any(low <= age < high for low, high in declared.ages)
+
+
+def _word(value: str) -> str:
+    """A tag's value for a reason: a code string of 16 characters at most, never free text."""
+    cleaned = "".join(c for c in value if c.isalnum() or c in " _-")[:16].strip()
+    return cleaned or "that is not stated"

@@ -1,0 +1,62 @@
+"""Composition root of nlp-coder."""
+
+import grpc
+from vigil.v1 import nlp_coder_service_pb2_grpc as service_grpc
+from vigil.v1.nlp_coder_service_pb2 import DESCRIPTOR
+
+from services.common.bus import Loop, Producer, Publish, Received, consume
+from services.common.clock import Clock, utc_now
+from services.common.grpc_server import serve_grpc
+from services.common.health import Health
+from services.common.http import serve_http
+from services.common.runtime import run_until_stopped
+from services.common.topics import Topic
+from services.common.triton import TritonClient
+from services.nlp_coder.config import NlpCoderSettings
+from services.nlp_coder.features import load_vocabulary
+from services.nlp_coder.findings import load_report_terms
+from services.nlp_coder.grpc_api import NlpCoderApi
+from services.nlp_coder.handlers import Coder, code_received_note
+from services.nlp_coder.language import load_languages
+from services.nlp_coder.models import ICD_CODER, IcdCoder, Inference
+from services.nlp_coder.ranking import load_ranker
+from services.nlp_coder.reading import load_reader
+
+SERVICE = "nlp-coder"
+
+
+def make_coder(settings: NlpCoderSettings, triton: Inference, clock: Clock) -> Coder:
+    """Load every table and put the parts together. Two to three seconds."""
+    assets = settings.shared.model_repository / ICD_CODER / "assets"
+    model = IcdCoder(triton, load_vocabulary(assets), settings.model_wait_s)
+    return Coder(
+        load_reader(), load_ranker(assets), load_report_terms(), load_languages(), model, clock, settings.max_note_chars
+    )
+
+
+async def main(settings: NlpCoderSettings, clock: Clock = utc_now) -> None:
+    """Run until a signal."""
+    health, shared = Health(), settings.shared
+    async with TritonClient(shared) as triton, Producer(shared, SERVICE) as producer:
+        coder = make_coder(settings, triton, clock)
+        health.dependency("kafka", producer.check)
+        health.dependency("triton", coder.icd_coder.probe)
+
+        async def on_note(received: Received) -> list[Publish]:
+            return [await code_received_note(received.message, coder)]
+
+        def register(server: grpc.aio.Server) -> None:
+            service_grpc.add_NlpCoderServiceServicer_to_server(NlpCoderApi(coder), server)
+
+        name = DESCRIPTOR.services_by_name["NlpCoderService"].full_name
+        await run_until_stopped(
+            serve_http(shared.bind_host, settings.http_port, health),
+            serve_grpc(shared.bind_host, settings.grpc_port, health, register, [name]),
+            consume(
+                shared,
+                Loop(SERVICE, on_note, producer, clock),
+                [Topic.NOTES_RECEIVED],
+                health,
+                max_batch=settings.batch_notes,
+            ),
+        )

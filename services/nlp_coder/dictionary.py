@@ -1,0 +1,161 @@
+"""Terms of the code set, and clinical synonyms, found in a note."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from services.nlp_coder.code_set import Code, CodeSet
+from services.nlp_coder.data_files import rows
+from services.nlp_coder.document import Document
+from services.nlp_coder.phrases import PhraseTable, matches, phrase_table
+from services.nlp_coder.tokens import words_of
+
+# Chapters whose names are circumstances and not conditions (external causes, contact with services).
+_CIRCUMSTANCES = "VWXYZ"
+# Nobody writes longer names out; they would only cost memory.
+_LONGEST_TERM_WORDS = 9
+# Stands for nothing, and keeps the terms inside it from matching: "coma score" is no coma.
+_NO_CODE = ""
+# Acronyms that in lower case are everyday words; only their capitals are the acronym.
+_ALSO_WORDS = frozenset({"cap", "pad", "ha", "aids", "ms"})
+_PARENTHESIS = re.compile(r"\s*[(\[][^)\]]*[)\]]")
+_PARENTHESIS_ONLY = re.compile(r"(\w+) \((\w+)\) (.*)")
+# Endings that say "nothing more is known", which notes leave out. Conventions I.A.6, ICD-10-CM Guidelines 2026.
+_UNSPECIFIED = re.compile(
+    r"(?:,? unspecified(?: (?:organism|site|type|cause|degree|side|whether [a-z ]+))?|,? NOS"
+    r"|,? without (?:complications?|mention of [a-z ]+|obstruction or gangrene|status migrainosus, not intractable)"
+    r"|,? of unspecified (?:site|organism|degree|type|severity)"
+    r"|,? not elsewhere classified|,? due to unspecified organism|, not intractable|,? uncomplicated)+$"
+)
+_OPENING = re.compile(r"^Unspecified ", re.IGNORECASE)
+_OTHER = re.compile(r"^(?:other|certain|encounter|personal history|family history)\b", re.IGNORECASE)
+_SITE = re.compile(r"^(?P<kind>Malignant neoplasm|Secondary malignant neoplasm|Benign neoplasm) of (?P<site>.+)$")
+# What notes call a neoplasm (ICD-10-CM Index, "Cancer", "Carcinoma", "Metastasis"); {0} is the site.
+_NEOPLASMS = {
+    "Malignant neoplasm": ("{0} cancer", "cancer of {0}", "{0} carcinoma", "carcinoma of {0}", "cancer of the {0}",
+                           "carcinoma of the {0}", "malignant tumor of the {0}", "adenocarcinoma of the {0}",
+                           "{0} adenocarcinoma", "adenocarcinoma of {0}"),
+    "Secondary malignant neoplasm": ("{0} metastasis", "metastasis to {0}", "metastasis to the {0}",
+                                     "metastatic disease to the {0}", "metastasis of the {0}"),
+    "Benign neoplasm": ("benign tumor of {0}", "benign {0} tumor", "{0} adenoma"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """What a phrase stands for. `rank`: 0 written so in a table, higher the more was left out."""
+
+    code: str
+    rank: int
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A term in a note: words `first` up to but not including `last`."""
+
+    first: int
+    last: int
+    code: str
+    kind: str
+
+
+def load_dictionary(code_set: CodeSet) -> PhraseTable[Term]:
+    """Index names, inclusion terms, their usual short forms, and `data/synonyms.tsv`.
+
+    Raises ValueError when a synonym names a code that the code set does not have.
+    """
+    best: dict[tuple[str, ...], tuple[tuple[int, ...], Term]] = {}
+    for term, _source in rows("stop_terms.tsv", 2):
+        best[tuple(words_of(term).norms)] = ((-2,), Term(_NO_CODE, 0, ""))
+    candidates = [*_synonyms(code_set), *_code_set_terms(code_set)]
+    for order, (text, code, rank) in enumerate(candidates):
+        words = tuple(words_of(text).norms)
+        if not words or len(words) > _LONGEST_TERM_WORDS or not _is_telling(words):
+            continue
+        place = (rank, not code.is_leaf, order)
+        if words not in best or place < best[words][0]:
+            best[words] = (place, Term(_specified(code, code_set), rank, _kind(code.code)))
+    return phrase_table((words, term) for words, (_place, term) in best.items())
+
+
+def find_mentions(dictionary: PhraseTable[Term], document: Document) -> list[Mention]:
+    """Longest terms, left to right, that do not cross a sentence or punctuation."""
+    return [
+        Mention(first, last, term.code, term.kind)
+        for first, last, term in matches(dictionary, document.words.norms, document.stops)
+        if term.code != _NO_CODE
+        and not (document.words.norms[first] in _ALSO_WORDS and last == first + 1 and not _is_shouted(document, first))
+    ]
+
+
+def _is_shouted(document: Document, word: int) -> bool:
+    return document.text[slice(*document.span(word, word + 1))].isupper()
+
+
+def _is_telling(words: Sequence[str]) -> bool:
+    return any(len(word) > 1 and not word.isdigit() for word in words)
+
+
+def _kind(code: str) -> str:
+    """Chapter 18 holds symptoms and signs (R00 to R69); the rest of what is indexed are diseases."""
+    return "sign_symptom" if code.startswith("R") and code[1:2] < "7" else "disease"
+
+
+def _synonyms(code_set: CodeSet) -> Iterator[tuple[str, Code, int]]:
+    for term, code, _source in rows("synonyms.tsv", 3):
+        if code not in code_set.codes:
+            raise ValueError(f"synonyms.tsv: {code} is not in {code_set.version}")
+        yield term, code_set.codes[code], -1
+
+
+def _code_set_terms(code_set: CodeSet) -> Iterator[tuple[str, Code, int]]:
+    for code in code_set.codes.values():
+        if code.code[0] in _CIRCUMSTANCES:
+            continue
+        for term in (code.display, *code.terms):
+            for rank, variant in enumerate(_variants(term)):
+                yield variant, code, rank
+
+
+def _variants(term: str) -> Iterable[str]:
+    """The term, then shorter forms of it, the most faithful first."""
+    yield term
+    plain = _PARENTHESIS.sub("", term)
+    if plain != term:
+        yield plain
+    swapped = _PARENTHESIS_ONLY.match(term)
+    if swapped:
+        yield f"{swapped[2]} {swapped[3]}"
+    short = _UNSPECIFIED.sub("", plain)
+    if _OTHER.match(short):
+        return
+    short = _OPENING.sub("", short)
+    if short != plain:
+        yield short
+    neoplasm = _SITE.match(short)
+    if neoplasm:
+        site = neoplasm["site"].replace("unspecified ", "")
+        for pattern in _NEOPLASMS[neoplasm["kind"]]:
+            yield pattern.format(site)
+
+
+def _specified(code: Code, code_set: CodeSet) -> str:
+    """The "unspecified" leaf under a category, since a category alone is not a complete code."""
+    current = code
+    while not current.is_leaf:
+        children = _children(current, code_set)
+        plain = [child for child in children if "unspecified" in child.display.lower()]
+        plain = plain or [child for child in children if child.code.endswith("9") and "without" in child.display]
+        if not plain:
+            break
+        current = plain[-1]
+    return current.code
+
+
+def _children(code: Code, code_set: CodeSet) -> list[Code]:
+    prefix = code.code if "." in code.code else code.code + "."
+    below = [prefix + digit for digit in "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"]
+    return [code_set.codes[name] for name in below if name in code_set.codes]

@@ -1,0 +1,73 @@
+"""What the dictionary found for each code, and whether it counts as the patient's current condition."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from services.nlp_coder.assertion import Reading
+from services.nlp_coder.data_files import rows
+from services.nlp_coder.dictionary import Mention
+
+CATEGORY_CHARACTERS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ReadMention:
+    """A dictionary mention with how it reads. `phrase`: its normalised words."""
+
+    mention: Mention
+    reading: Reading
+    phrase: str
+
+
+@dataclass(slots=True)
+class CodeEvidence:
+    """All mentions of one code in a note: the patient's, and those that are not (negated, family, ...)."""
+
+    patients: list[ReadMention] = field(default_factory=list)
+    others: list[ReadMention] = field(default_factory=list)
+
+
+def chronic_categories() -> frozenset[str]:
+    """Three-character categories of conditions that persist."""
+    return frozenset(category for category, _source in rows("chronic_categories.tsv", 2))
+
+
+def is_patients(reading: Reading) -> bool:
+    """True when the mention says that the patient has, may have or had it."""
+    return reading.experiencer == "patient" and reading.status in ("present", "possible", "conditional")
+
+
+def is_current(reading: Reading, code: str, chronic: frozenset[str]) -> bool:
+    """True when the mention supports coding a current condition."""
+    return is_patients(reading) and (not reading.historical or code[:CATEGORY_CHARACTERS] in chronic)
+
+
+def gathered(mentions: Sequence[ReadMention]) -> dict[str, CodeEvidence]:
+    """Mentions by code, in order of first appearance."""
+    evidence: dict[str, CodeEvidence] = {}
+    for read in mentions:
+        entry = evidence.setdefault(read.mention.code, CodeEvidence())
+        (entry.patients if is_patients(read.reading) else entry.others).append(read)
+    return evidence
+
+
+def contradicted_categories(mentions: Sequence[ReadMention], chronic: frozenset[str]) -> frozenset[str]:
+    """Categories that the note mentions, but never as a current condition of the patient.
+
+    What is asked in one place ("pneumonia?") and denied in another is denied.
+    """
+    mentioned = {read.mention.code[:CATEGORY_CHARACTERS] for read in mentions}
+    denied = {
+        read.mention.code[:CATEGORY_CHARACTERS]
+        for read in mentions
+        if read.reading.status == "absent" and read.reading.experiencer == "patient"
+    }
+    current = set()
+    for read in mentions:
+        category = read.mention.code[:CATEGORY_CHARACTERS]
+        is_overruled = read.reading.status == "possible" and category in denied
+        if is_current(read.reading, read.mention.code, chronic) and not is_overruled:
+            current.add(category)
+    return frozenset(mentioned - current)

@@ -1,0 +1,115 @@
+"""What the model `icd_coder` sees of a note. Training and serving share this module."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.nlp_coder.document import Document
+from services.nlp_coder.evidence import ReadMention, is_patients
+
+PADDING = 0
+# Longest sequence sent to the model; the rest of a very long note is left to the dictionary.
+MAX_OCCURRENCES = 4096
+# Sequences are padded to one of these lengths, so that Triton can batch notes of about one size.
+LENGTHS = (64, 256, 512, 1024, 2048, MAX_OCCURRENCES)
+
+TermAt = tuple[str, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """Terms of the model: `ids[term]` from 1, `idf[id]`; `codes` and `categories` name its output columns.
+
+    `model_sha256`: the model file that these ids belong to. `least_length`: a note whose tf-idf vector is shorter is
+    not stretched to length 1; it says less.
+    """
+
+    ids: Mapping[str, int]
+    idf: Sequence[float]
+    codes: Sequence[str]
+    categories: Sequence[str]
+    least_length: float
+    model_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrences:
+    """Model input of one note, in order: term ids, tf-idf weights, and the words (first, after the last) of each."""
+
+    token_ids: NDArray[np.int64]
+    weights: NDArray[np.float32]
+    words: Sequence[tuple[int, int]]
+    truncated: bool
+
+
+def load_vocabulary(folder: Path) -> Vocabulary:
+    """Read `vocabulary.json` and `labels.json` beside the model. Raises FileNotFoundError."""
+    terms = json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))
+    labels = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
+    ids = {term: index for index, term in enumerate(terms, start=1)}
+    return Vocabulary(
+        ids,
+        [0.0, *terms.values()],
+        labels["codes"],
+        labels["categories"],
+        labels["least_length"],
+        labels["model_sha256"],
+    )
+
+
+def terms_of(document: Document, mentions: Sequence[ReadMention]) -> Iterator[TermAt]:
+    """(term, first word, word after the last): dictionary codes as "=J18.9", words, and pairs of words.
+
+    Words of mentions that are negated, of the family or otherwise not the patient's are left out.
+    """
+    norms, stops = document.words.norms, document.stops
+    hidden = bytearray(len(norms))
+    for read in mentions:
+        mention = read.mention
+        if is_patients(read.reading):
+            yield f"={mention.code}", mention.first, mention.last
+        else:
+            hidden[mention.first : mention.last] = b"\x01" * (mention.last - mention.first)
+    for index, norm in enumerate(norms):
+        if hidden[index] or not norm or norm.isdigit():
+            continue
+        yield norm, index, index + 1
+        if index + 1 < stops[index] and not hidden[index + 1]:
+            yield f"{norm} {norms[index + 1]}", index, index + 2
+
+
+def occurrences_of(terms: Iterable[TermAt], vocabulary: Vocabulary) -> Occurrences:
+    """Known terms with their share of the note's tf-idf vector (sublinear tf, Euclidean length at most 1)."""
+    ids = vocabulary.ids
+    known = [(ids[term], first, last) for term, first, last in terms if term in ids]
+    truncated = len(known) > MAX_OCCURRENCES
+    known = known[:MAX_OCCURRENCES]
+    counts = Counter(index for index, _first, _last in known)
+    strength = {index: (1.0 + math.log(count)) * vocabulary.idf[index] for index, count in counts.items()}
+    length = max(math.sqrt(sum(value * value for value in strength.values())), vocabulary.least_length)
+    share = {index: strength[index] / count / length for index, count in counts.items()}
+    return Occurrences(
+        np.array([index for index, _first, _last in known], dtype=np.int64),
+        np.array([share[index] for index, _first, _last in known], dtype=np.float32),
+        [(first, last) for _index, first, last in known],
+        truncated,
+    )
+
+
+def padded(occurrences: Occurrences) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Batch of one, padded with zeros to the next of `LENGTHS`: token_ids int64 and weights float32, both [1, L]."""
+    count = len(occurrences.token_ids)
+    length = next(length for length in LENGTHS if length >= count)
+    token_ids = np.full((1, length), PADDING, dtype=np.int64)
+    weights = np.zeros((1, length), dtype=np.float32)
+    token_ids[0, :count] = occurrences.token_ids
+    weights[0, :count] = occurrences.weights
+    return token_ids, weights

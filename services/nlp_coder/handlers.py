@@ -1,0 +1,144 @@
+"""Code one note: the same for the topic, for gRPC and for the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+import structlog
+from vigil.v1.meta_pb2 import Span
+from vigil.v1.notes_pb2 import NoteCoded, NoteReceived
+
+from services.common.bus import Publish
+from services.common.clock import Clock
+from services.common.meta import derived_meta
+from services.common.metrics import observe_stage
+from services.common.outcomes import Invalid
+from services.common.topics import Topic
+from services.common.triton import ModelUnavailable
+from services.nlp_coder import messages, metrics
+from services.nlp_coder.coding import Basis, ranked_codes
+from services.nlp_coder.features import Occurrences, occurrences_of, terms_of
+from services.nlp_coder.findings import Finding, ReportTerms, findings_of, is_report
+from services.nlp_coder.language import Languages, reason_not_to_read
+from services.nlp_coder.models import IcdCoder, Prediction
+from services.nlp_coder.ranking import Ranker
+from services.nlp_coder.reading import Reader, ReadNote, read_note
+
+log = structlog.get_logger()
+
+# Longer notes, and those with more spans to read, are worked on in a thread, so that heartbeats and other notes go on.
+_LONG_NOTE_CHARS = 20_000
+_MANY_SPANS = 1_000
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Coder:
+    """What coding a note needs. `max_note_chars`: characters that are read."""
+
+    reader: Reader
+    ranker: Ranker
+    report_terms: ReportTerms
+    languages: Languages
+    icd_coder: IcdCoder
+    clock: Clock
+    max_note_chars: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A note, read, with its model input and report findings."""
+
+    note: ReadNote
+    occurrences: Occurrences
+    findings: list[Finding]
+
+
+async def code_received_note(note: NoteReceived, deps: Coder) -> Publish:
+    """Code a note of the topic. An outage of Triton delays it and then degrades the answer; it never fails the note.
+
+    Raises Invalid for a note without a message id, which could not be told from another.
+    """
+    if not note.meta.message_id:
+        raise Invalid("the note has no message_id")
+    coded = await code_note(note, deps)
+    observe_stage("coded", note.meta, deps.clock)
+    return Publish(to=Topic.NOTES_CODED, key=note.meta.patient_key, message=coded)
+
+
+async def code_note(note: NoteReceived, deps: Coder, asked: Sequence[Span] = ()) -> NoteCoded:
+    """Read a note: codes, entities, report findings and the assertion of the `asked` spans.
+
+    Every text gets an answer: what is not read says why in `abstained`, what is cut is `truncated`.
+    """
+    coded = NoteCoded(
+        meta=derived_meta(note.meta, "coded", deps.clock),
+        document_id=note.document_id,
+        note_message_id=note.meta.message_id,
+        kind=note.kind,
+        text=note.text,
+        code_set_version=deps.reader.code_set.version,
+    )
+    metrics.NOTE_CHARACTERS.observe(len(note.text))
+    coded.abstained = reason_not_to_read(note.text, note.language, deps.languages)
+    if coded.abstained:
+        metrics.NOTES.labels("abstained").inc()
+        return coded
+    text = note.text[: deps.max_note_chars]
+    is_long = len(text) > _LONG_NOTE_CHARS or len(asked) > _MANY_SPANS
+    prepared = await _computed(partial(_read, text, note.kind, deps), is_long=is_long)
+    prediction = await _predicted(prepared.occurrences, deps, coded)
+    await _computed(partial(_fill, coded, prepared, prediction, deps, asked), is_long=is_long)
+    coded.truncated = len(text) < len(note.text) or prepared.occurrences.truncated
+    stacker = deps.ranker.dictionary_alone if coded.degraded else deps.ranker.with_model
+    coded.threshold = stacker.threshold
+    metrics.NOTES.labels("degraded" if coded.degraded else "coded").inc()
+    return coded
+
+
+async def _computed(work: Callable[[], T], *, is_long: bool) -> T:
+    return await asyncio.to_thread(work) if is_long else work()
+
+
+def _read(text: str, kind: str, deps: Coder) -> _Prepared:
+    started = time.thread_time()
+    note = read_note(text, deps.reader)
+    occurrences = occurrences_of(terms_of(note.document, note.mentions), deps.icd_coder.vocabulary)
+    findings = findings_of(note.document, deps.report_terms, kind) if is_report(kind, note.document) else []
+    metrics.READ_SECONDS.observe(time.thread_time() - started)
+    return _Prepared(note, occurrences, findings)
+
+
+async def _predicted(occurrences: Occurrences, deps: Coder, coded: NoteCoded) -> Prediction | None:
+    """The model's answer; None, with `coded` marked, when it gave none; None for a note without a known word."""
+    if not occurrences.words:
+        return None
+    try:
+        prediction = await deps.icd_coder.predict(occurrences)
+    except ModelUnavailable as error:
+        log.warning("coded by the dictionary alone", message_id=coded.note_message_id, reason=error.reason)
+        coded.degraded, coded.degraded_reason = True, error.reason
+        return None
+    coded.models.append(prediction.version)
+    return prediction
+
+
+def _fill(
+    coded: NoteCoded, prepared: _Prepared, prediction: Prediction | None, deps: Coder, asked: Sequence[Span]
+) -> None:
+    document = prepared.note.document
+    codes = ranked_codes(Basis(prepared.note, prepared.occurrences, prediction), deps.ranker, deps.reader)
+    coded.sections.extend(messages.sections_of(document))
+    coded.codes.extend(messages.as_note_code(code) for code in codes)
+    coded.entities.extend(messages.entities_of(prepared.note))
+    coded.findings.extend(messages.as_report_finding(finding) for finding in prepared.findings)
+    coded.span_assertions.extend(messages.span_assertions_of(document, asked))
+    for code in codes:
+        if code.selected:
+            metrics.CODES.labels(code.origin).inc()

@@ -1,0 +1,102 @@
+"""What was read, as protobuf."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from vigil.v1 import notes_pb2
+from vigil.v1.meta_pb2 import Span
+from vigil.v1.notes_pb2 import Entity, NoteCode, ReportFinding, Section, SpanAssertion
+
+from services.nlp_coder.assertion import PLAIN, Reading
+from services.nlp_coder.coding import RankedCode
+from services.nlp_coder.document import Document, word_range
+from services.nlp_coder.findings import Finding
+from services.nlp_coder.reading import ReadNote
+
+_STATUS = {
+    "present": notes_pb2.ASSERTION_PRESENT,
+    "absent": notes_pb2.ASSERTION_ABSENT,
+    "possible": notes_pb2.ASSERTION_POSSIBLE,
+    "conditional": notes_pb2.ASSERTION_CONDITIONAL,
+    "hypothetical": notes_pb2.ASSERTION_HYPOTHETICAL,
+}
+_EXPERIENCER = {
+    "patient": notes_pb2.EXPERIENCER_PATIENT,
+    "family": notes_pb2.EXPERIENCER_FAMILY,
+    "other": notes_pb2.EXPERIENCER_OTHER,
+}
+
+
+def temporality(reading: Reading) -> notes_pb2.Temporality.ValueType:
+    return notes_pb2.TEMPORALITY_HISTORICAL if reading.historical else notes_pb2.TEMPORALITY_CURRENT
+
+
+def sections_of(document: Document) -> list[Section]:
+    return [
+        Section(name=section.name, span=Span(start=section.start, end=section.end)) for section in document.sections
+    ]
+
+
+def as_note_code(ranked: RankedCode) -> NoteCode:
+    """Assertion, temporality and experiencer stay unspecified for what only the model proposes."""
+    code = NoteCode(
+        code=ranked.code,
+        display=ranked.display,
+        score=ranked.score,
+        selected=ranked.selected,
+        spans=_spans(ranked.spans),
+        rationale=", ".join(ranked.terms),
+        origin=ranked.origin,
+        billable=ranked.billable,
+    )
+    if ranked.reading is not None:
+        code.assertion = _STATUS[ranked.reading.status]
+        code.temporality = temporality(ranked.reading)
+        code.experiencer = _EXPERIENCER[ranked.reading.experiencer]
+    return code
+
+
+def entities_of(note: ReadNote) -> list[Entity]:
+    """Every dictionary mention, negated ones and those of the family included, with how it reads."""
+    return [
+        Entity(
+            type=read.mention.kind,
+            span=_span(note.document.span(read.mention.first, read.mention.last)),
+            assertion=_STATUS[read.reading.status],
+            temporality=temporality(read.reading),
+            experiencer=_EXPERIENCER[read.reading.experiencer],
+            code=read.mention.code,
+        )
+        for read in note.mentions
+    ]
+
+
+def as_report_finding(finding: Finding) -> ReportFinding:
+    return ReportFinding(label=finding.label, status=finding.status, spans=_spans(finding.spans))
+
+
+def span_assertions_of(document: Document, asked: Sequence[Span]) -> list[SpanAssertion]:
+    """How the caller's spans read, in their order; a span without a word reads as plain."""
+    answers = []
+    for span in asked:
+        words = word_range(document, span.start, span.end)
+        reading = document.reading(*words) if words else PLAIN
+        trigger = _span(document.span(*reading.trigger)) if reading.trigger else None
+        answers.append(
+            SpanAssertion(
+                assertion=_STATUS[reading.status],
+                temporality=temporality(reading),
+                experiencer=_EXPERIENCER[reading.experiencer],
+                trigger=trigger,
+            )
+        )
+    return answers
+
+
+def _span(characters: tuple[int, int]) -> Span:
+    return Span(start=characters[0], end=characters[1])
+
+
+def _spans(spans: Iterable[tuple[int, int]]) -> list[Span]:
+    return [_span(span) for span in spans]

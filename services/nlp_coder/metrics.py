@@ -1,0 +1,14 @@
+"""Metrics of nlp-coder."""
+
+from prometheus_client import Counter, Histogram
+
+NOTES = Counter("vigil_nlp_coder_notes_total", "Notes read, by outcome.", ["outcome"])
+CODES = Counter("vigil_nlp_coder_codes_total", "Codes over the operating point, by origin.", ["origin"])
+READ_SECONDS = Histogram(
+    "vigil_nlp_coder_read_seconds",
+    "Processor time of one note, the model's inference left out.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0),
+)
+NOTE_CHARACTERS = Histogram(
+    "vigil_nlp_coder_note_characters", "Length of notes.", buckets=(100, 300, 1000, 3000, 10000, 30000, 100000, 1000000)
+)

@@ -1,0 +1,58 @@
+"""Sections of a hospital note, found by their headers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from services.nlp_coder.data_files import rows
+
+# A header stands at the start of a line or sentence and ends with a colon, or is alone on its line.
+_HEADER = re.compile(
+    r"(?:^|\n|(?<=[.;])|(?<=\.,))[ \t#*]*(?:\d{1,2}[.)][ \t]*)?"
+    r"(?P<name>[A-Za-z][A-Za-z/&' ()-]{0,48}?)[ \t]*[*]{0,2}(?P<end>:|(?=\r?\n|$))"
+)
+_BLANKS = re.compile(r"[\s*]+")
+_LONGEST_LETTER_HEADER = 1  # "A:", "S:" only count with their colon and in upper case
+OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A stretch of text, header included: characters `start` to `end`, body from `body`."""
+
+    name: str
+    start: int
+    body: int
+    end: int
+
+
+def header_names() -> Mapping[str, str]:
+    """Header as written (lower case, single blanks) to its canonical section."""
+    return {header: name for header, name, _source in rows("sections.tsv", 3)}
+
+
+def sections_of(text: str, headers: Mapping[str, str]) -> list[Section]:
+    """Sections in order, together covering all of `text`; text before the first header is "other"."""
+    found = [(0, 0, OTHER)]
+    for match in _HEADER.finditer(text):
+        name = _section_name(match["name"], headers, has_colon=match["end"] == ":")
+        if name is not None:
+            found.append((match.start("name"), match.end(), name))
+    ends = [start for start, _body, _name in found[1:]] + [len(text)]
+    return [
+        Section(name, start, body, end) for (start, body, name), end in zip(found, ends, strict=True) if end > start
+    ]
+
+
+def _section_name(header: str, headers: Mapping[str, str], *, has_colon: bool) -> str | None:
+    header = _BLANKS.sub(" ", header).strip()
+    if len(header) <= _LONGEST_LETTER_HEADER and not (has_colon and header.isupper()):
+        return None
+    known = headers.get(header.lower())
+    if known is not None:
+        return known
+    # A shouted header that no table knows still ends the section before it; "Lungs:" inside an exam does not.
+    is_shouted = has_colon and header.isupper() and len(header) > 4  # noqa: PLR2004 - "CT:" or "BP:" is a label
+    return OTHER if is_shouted else None

@@ -1,0 +1,118 @@
+"""Words of a text with their character offsets, and the light normalisation that all matching shares."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+
+# A dotted acronym, a decimal, or letters and digits with inner apostrophes; combining marks stay with their letter.
+_WORD = re.compile(
+    r"(?:[A-Za-z]\.){2,}(?![A-Za-z]{2})|\d+(?:\.\d+)+|[^\W_][\w\u0300-\u036f]*(?:['\u2019](?=\w)[\w\u0300-\u036f]+)*"
+)
+_ACRONYM_DOTS = re.compile(r"^(?:[a-z]\.)+$")
+_LONGEST_WORD = 64
+
+# British to American spelling, as ICD-10-CM writes it; local, in order of application.
+_SPELLING: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (r"oedem", "edem"),
+        (r"haem", "hem"),
+        (r"aemi", "emi"),
+        (r"tumour", "tumor"),
+        (r"rrhoea", "rrhea"),
+        (r"oesoph", "esoph"),
+        (r"paed", "ped"),
+        (r"coeliac", "celiac"),
+        (r"dyspnoe", "dyspne"),
+        (r"apnoe", "apne"),
+        (r"orthopnoe", "orthopne"),
+        (r"anaesth", "anesth"),
+        (r"foet", "fet"),
+        (r"gynaec", "gynec"),
+        (r"caec", "cec"),
+        (r"faec", "fec"),
+        (r"ischaem", "ischem"),
+        (r"leukaem", "leukem"),
+        (r"ae(?=tiolog)", "e"),
+        (r"colour", "color"),
+        (r"([^aeiou])isation", r"\1ization"),
+        (r"fibre", "fiber"),
+        (r"litre", "liter"),
+        (r"centre", "center"),
+        (r"sulph", "sulf"),
+    )
+)
+# Endings that look plural and are not.
+_NOT_PLURAL = ("ss", "us", "is", "as", "os")
+
+# Latin and Greek plurals that notes and code set use side by side; local.
+_IRREGULAR = {
+    "metastases": "metastasis",
+    "diagnoses": "diagnosis",
+    "fistulae": "fistula",
+    "vertebrae": "vertebra",
+    "emboli": "embolus",
+    "thrombi": "thrombus",
+    "ulcera": "ulcer",
+    "ribs": "rib",
+    "legs": "leg",
+    "feet": "foot",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Parallel lists: `norms[i]` is the normalised form of `text[starts[i]:ends[i]]`."""
+
+    starts: list[int]
+    ends: list[int]
+    norms: list[str]
+
+    def __len__(self) -> int:
+        return len(self.norms)
+
+
+@lru_cache(maxsize=65536)
+def normalised(word: str) -> str:
+    """Lower case, no accents, American spelling, singular. The same for text, terms and triggers."""
+    lowered = word.lower()
+    plain = lowered if lowered.isascii() else _without_accents(lowered)
+    if _ACRONYM_DOTS.match(plain):
+        return plain.replace(".", "")
+    plain = plain.removesuffix("'s").removesuffix("s'") if "'" in plain else plain
+    for pattern, replacement in _SPELLING:
+        plain = pattern.sub(replacement, plain)
+    return _singular(plain)
+
+
+def _without_accents(word: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", word.replace("\u2019", "'"))
+    return "".join(character for character in decomposed if not unicodedata.combining(character)).lower()
+
+
+def _singular(word: str) -> str:
+    if word in _IRREGULAR:
+        return _IRREGULAR[word]
+    if len(word) < 5 or not word.endswith("s") or word.endswith(_NOT_PLURAL):  # noqa: PLR2004 - "ribs" goes, "gas" stays
+        return word
+    if word.endswith("ies"):
+        return word[:-3] + "y"
+    if word.endswith(("xes", "ches", "shes", "sses")):
+        return word[:-2]
+    return word[:-1]
+
+
+def words_of(text: str) -> Words:
+    """Split into words. Offsets count characters (code points) of `text` exactly as given; never raises."""
+    starts: list[int] = []
+    ends: list[int] = []
+    norms: list[str] = []
+    for match in _WORD.finditer(text):
+        start, end = match.span()
+        starts.append(start)
+        ends.append(end)
+        norms.append(normalised(match.group()) if end - start <= _LONGEST_WORD else "")
+    return Words(starts, ends, norms)
