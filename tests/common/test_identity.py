@@ -1,0 +1,36 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.common.identity import PatientKeys, message_id
+
+SECRET = b"a secret of the tests"
+
+
+def test_the_same_cause_gives_the_same_id() -> None:
+    assert message_id("coded", "a") == message_id("coded", "a")
+    assert message_id("coded", "a") != message_id("risk", "a")
+
+
+def test_parts_do_not_run_into_each_other() -> None:
+    assert message_id("ab", "c") != message_id("a", "bc")
+
+
+@given(st.text(), st.text(min_size=1))
+def test_a_key_is_32_hex_digits_that_do_not_hold_the_identifier(authority: str, identifier: str) -> None:
+    key = PatientKeys(SECRET).key(authority, identifier)
+    assert key == "" if not identifier.strip() else len(key) == 32
+    assert set(key) <= set("0123456789abcdef")
+
+
+def test_another_secret_gives_another_key() -> None:
+    assert PatientKeys(SECRET).key("A", "1") != PatientKeys(SECRET + b"!").key("A", "1")
+
+
+def test_case_and_outer_blanks_do_not_make_another_patient() -> None:
+    assert PatientKeys(SECRET).key("hosp", " mrn1 ") == PatientKeys(SECRET).key("HOSP", "MRN1")
+
+
+def test_a_short_secret_is_refused() -> None:
+    with pytest.raises(ValueError, match="16 bytes"):
+        PatientKeys(b"short")

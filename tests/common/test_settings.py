@@ -1,0 +1,47 @@
+from pathlib import Path
+
+import pytest
+from pydantic import Field
+
+from services.common.settings import ServiceSettings, SharedSettings, service_config
+
+
+class Example(ServiceSettings):
+    model_config = service_config("note-ingest")
+
+    http_port: int = Field(8081, description="HTTP.")
+    grpc_port: int = Field(50051, description="gRPC.")
+    mllp_port: int = Field(2575, description="MLLP.")
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("VIGIL_PORT_OFFSET", "VIGIL_KAFKA_PORT", "VIGIL_DATA_DIR", "VIGIL_NOTE_INGEST_HTTP_PORT"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_an_offset_moves_every_port_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIGIL_PORT_OFFSET", "100")
+    monkeypatch.setenv("VIGIL_NOTE_INGEST_HTTP_PORT", "7000")
+    settings = Example()
+    assert (settings.http_port, settings.grpc_port, settings.mllp_port) == (7000, 50151, 2675)
+    assert settings.shared.kafka_bootstrap == "127.0.0.1:9192"
+
+
+def test_locations_follow_the_data_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("VIGIL_DATA_DIR", str(tmp_path / "a"))
+    shared = SharedSettings()
+    assert shared.blob_url == f"file://{tmp_path}/a/blobs"
+    assert shared.patient_key_file == tmp_path / "a" / "secrets" / "patient-key"
+
+
+def test_a_dotenv_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("VIGIL_KAFKA_PORT=9999\nVIGIL_NOTE_INGEST_HTTP_PORT=8888\n")
+    settings = Example()
+    assert settings.shared.kafka_port == 9999
+    assert settings.http_port == 8888
+
+
+def test_every_setting_says_what_it_means() -> None:
+    assert [name for name, field in SharedSettings.model_fields.items() if not field.description] == []

@@ -1,0 +1,52 @@
+"""The committed model agrees with its configuration, its metrics and its own explanation."""
+
+import hashlib
+import json
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from services.image_router.models import ImageModel, load_model
+from services.image_router.preprocessing import model_input
+from services.image_router.scope import DECLARED
+from tests.image_router.fakes import MODELS, LocalModels, model_config
+from tests.image_router.samples import ward_film
+
+NAMES = sorted(DECLARED)
+MAX_BYTES = 30 * 1024 * 1024
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_the_declared_hash_is_the_files(name: str) -> None:
+    content = (MODELS / name / "1" / "model.onnx").read_bytes()
+    model = await load_model(LocalModels(), name)
+    assert hashlib.sha256(content).hexdigest() == model.version.sha256
+    assert len(content) < MAX_BYTES
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_the_metrics_are_those_of_this_model(name: str) -> None:
+    metrics = json.loads((MODELS / name / "metrics.json").read_text())
+    declared = {key: value.string_value for key, value in model_config(name).parameters.items()}
+    assert metrics["parameters"] == declared
+
+
+async def test_the_heat_map_adds_up_to_the_logit() -> None:
+    model: ImageModel = await load_model(LocalModels(), "cxr_findings")
+    bias = float(model_config("cxr_findings").parameters["bias"].string_value)
+    session = onnxruntime.InferenceSession(str(MODELS / "cxr_findings" / "1" / "model.onnx"))
+    names = ("chest_pneumonia.jpg", "chest_clear_a.jpg")
+    tensors = np.stack([model_input(ward_film(name).astype(np.float32), model.side) for name in names])
+    probability, heatmap = session.run(["probability", "heatmap"], {"image": tensors})
+    logit = heatmap.mean((1, 2)) + bias
+    np.testing.assert_allclose(1 / (1 + np.exp(-logit)), probability[:, 0], atol=1e-4)
+
+
+async def test_a_configuration_without_its_operating_points_is_an_error() -> None:
+    class Silent(LocalModels):
+        async def model_parameters(self, model: str) -> dict[str, str]:  # noqa: ARG002 - as Triton is asked
+            return {"sha256": "", "side": "320"}
+
+    with pytest.raises(ValueError, match="lacks the parameter"):
+        await load_model(Silent(), "cxr_findings")

@@ -1,0 +1,174 @@
+import io
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from vigil.v1.images_pb2 import ImageFindings, ImageReceived
+
+from services.common.clock import utc_now
+from services.common.outcomes import Invalid
+from services.image_router.handlers import ImageReading, read_received_image
+from services.image_router.outage import Outage
+from services.image_router.reading import Reader, Reading, read_image
+from services.image_router.store import DICOM
+from tests.image_router.fakes import LocalModels, MemoryBlobs
+from tests.image_router.samples import as_file, as_picture, gradient, radiograph, sample_bytes, ward_film
+
+PNEUMONIA = ward_film("chest_pneumonia.jpg")
+CLEAR = ward_film("chest_clear_a.jpg")
+BRAIN = ward_film("brain_glioma.jpg")
+
+
+def reader(away: int = 0, wait_s: float = 5.0) -> Reader:
+    return Reader(LocalModels(away), max_pixels=10**8, outage=Outage(wait_s), preview_side=256)
+
+
+def nobody() -> None:
+    """Watches."""
+
+
+async def read_film(pixels: NDArray[np.uint8], **attributes: object) -> Reading:
+    return await read_image(as_file(radiograph(pixels, **attributes)), reader())
+
+
+async def test_a_chest_film_gets_findings_with_probabilities_and_operating_points() -> None:
+    reading = await read_film(PNEUMONIA, PatientAge="067Y")
+    assert reading.scope.in_scope
+    assert reading.scope.population == "adult"
+    pneumonia, no_finding = reading.findings
+    assert (pneumonia.label, no_finding.label) == ("pneumonia", "no_finding")
+    assert pneumonia.probability + no_finding.probability == pytest.approx(1, abs=1e-4)
+    assert pneumonia.positive == (pneumonia.probability >= pneumonia.threshold)
+    assert reading.version is not None
+    assert len(reading.version.sha256) == 64
+
+
+async def test_a_film_with_pneumonia_is_more_suspicious_than_a_clear_one() -> None:
+    ill, well = await read_film(PNEUMONIA), await read_film(CLEAR)
+    assert ill.findings[0].probability > well.findings[0].probability
+
+
+async def test_dicom_png_and_jpeg_of_one_film_get_the_same_answer() -> None:
+    dicom = (await read_film(PNEUMONIA)).findings[0].probability
+    png = (await read_image(as_picture(PNEUMONIA, "PNG"), reader())).findings[0].probability
+    jpeg = (await read_image(as_picture(PNEUMONIA, "JPEG", quality=95), reader())).findings[0].probability
+    assert png == pytest.approx(dicom, abs=1e-3)
+    assert jpeg == pytest.approx(dicom, abs=0.1)
+
+
+async def test_a_brain_sent_as_a_chest_film_is_abstained_from_by_its_pixels() -> None:
+    reading = await read_film(BRAIN)
+    assert not reading.scope.in_scope
+    assert "pixels" in reading.scope.reason
+    assert reading.findings == []
+
+
+@pytest.mark.parametrize("spoilt", [255 - PNEUMONIA, 255 - CLEAR, np.rot90(PNEUMONIA), np.rot90(CLEAR, 2)])
+async def test_inverted_and_turned_films_are_abstained_from(spoilt: NDArray[np.uint8]) -> None:
+    reading = await read_image(as_picture(np.ascontiguousarray(spoilt), "PNG"), reader())
+    assert not reading.scope.in_scope
+
+
+async def test_a_ct_is_abstained_from_without_asking_a_model() -> None:
+    asked = reader()
+    reading = await read_image(sample_bytes("CT_small.dcm"), asked)
+    assert not reading.scope.in_scope
+    assert "CT" in reading.scope.reason
+    assert reading.version is None
+    assert isinstance(asked.triton, LocalModels)
+    assert asked.triton.calls == 0
+
+
+async def test_a_colour_photograph_is_abstained_from() -> None:
+    photograph = np.zeros((64, 64, 3), np.uint8)
+    photograph[..., 0] = gradient(64, 64)
+    reading = await read_image(as_picture(photograph, "PNG"), reader())
+    assert not reading.scope.in_scope
+    assert "colour" in reading.scope.reason
+
+
+async def test_an_unknown_model_is_invalid_and_those_there_are_named() -> None:
+    with pytest.raises(Invalid, match="cxr_findings"):
+        await read_image(as_picture(CLEAR, "PNG"), reader(), "crystal_ball")
+
+
+async def test_a_short_absence_of_triton_is_waited_for() -> None:
+    reading = await read_image(as_picture(CLEAR, "PNG"), reader(away=2))
+    assert reading.degraded_reason == ""
+    assert reading.findings
+
+
+async def test_a_long_absence_of_triton_gives_a_labelled_result_without_findings() -> None:
+    reading = await read_image(as_picture(CLEAR, "PNG"), reader(away=10**6, wait_s=0.2))
+    assert "UNAVAILABLE" in reading.degraded_reason
+    assert reading.scope.in_scope
+    assert reading.findings == []
+
+
+async def test_one_outage_is_waited_for_once_and_whoever_waits_is_seen_to_be_alive() -> None:
+    moments = iter(range(1000))
+    ticks: list[None] = []
+    outage = Outage(wait_s=3, now=lambda: float(next(moments)))
+    away = Reader(LocalModels(away=10**6), max_pixels=10**8, outage=outage, preview_side=256)
+    for _ in range(2):
+        reading = await read_image(as_picture(CLEAR, "PNG"), away, on_wait=lambda: ticks.append(None))
+        assert reading.degraded_reason
+    # The first image fails at 0 and sees 1, 2 and 3 pass; the second one finds the time over.
+    assert len(ticks) == 2
+
+
+async def test_an_outage_that_ended_leaves_the_next_one_its_whole_time() -> None:
+    outage = Outage(wait_s=30)
+    away_once = Reader(LocalModels(away=1), max_pixels=10**8, outage=outage, preview_side=256)
+    assert (await read_image(as_picture(CLEAR, "PNG"), away_once)).findings
+    assert outage.away_since is None
+
+
+def received(blobs: MemoryBlobs, content: bytes) -> ImageReceived:
+    image = ImageReceived(blob=blobs.put(content, DICOM))
+    image.meta.message_id, image.meta.patient_key = "m1", "k" * 32
+    image.meta.event_time.FromSeconds(1_700_000_000)
+    return image
+
+
+async def handle(content: bytes) -> tuple[ImageFindings, MemoryBlobs]:
+    blobs = MemoryBlobs()
+    publish = await read_received_image(received(blobs, content), ImageReading(reader(), blobs, utc_now, nobody))
+    assert publish.key == "k" * 32
+    assert isinstance(publish.message, ImageFindings)
+    return publish.message, blobs
+
+
+async def test_findings_carry_their_cause_and_pictures_of_the_right_size() -> None:
+    message, blobs = await handle(as_file(radiograph(PNEUMONIA)))
+    assert message.image_message_id == "m1"
+    assert message.meta.event_time.seconds == 1_700_000_000
+    with Image.open(io.BytesIO(blobs.get(message.heatmap))) as heatmap:
+        assert (heatmap.mode, heatmap.size) == ("L", PNEUMONIA.shape[::-1])
+    with Image.open(io.BytesIO(blobs.get(message.preview))) as preview:
+        assert max(preview.size) == 256
+
+
+async def test_the_same_image_read_twice_is_the_same_message() -> None:
+    content = as_file(radiograph(CLEAR))
+    first, second = (await handle(content))[0], (await handle(content))[0]
+    assert first.meta.message_id == second.meta.message_id
+    assert first.heatmap.sha256 == second.heatmap.sha256
+
+
+async def test_out_of_scope_there_is_no_heat_map() -> None:
+    message, _ = await handle(as_file(radiograph(BRAIN)))
+    assert not message.HasField("heatmap")
+    assert message.HasField("preview")
+    assert message.HasField("model")
+
+
+async def test_broken_pixel_data_and_lost_blobs_are_invalid() -> None:
+    dataset = radiograph(CLEAR)
+    dataset.PixelData = dataset.PixelData[:100]
+    with pytest.raises(Invalid, match="pixel data"):
+        await handle(as_file(dataset))
+    image = received(MemoryBlobs(), b"gone")
+    with pytest.raises(Invalid, match="claim check"):
+        await read_received_image(image, ImageReading(reader(), MemoryBlobs(), utc_now, nobody))

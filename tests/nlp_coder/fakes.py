@@ -1,0 +1,66 @@
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from vigil.v1.meta_pb2 import Meta, ModelVersion
+from vigil.v1.notes_pb2 import NoteCoded, NoteReceived
+
+from services.common.clock import to_timestamp
+from services.common.settings import REPOSITORY, SharedSettings
+from services.common.triton import ModelUnavailable
+from services.nlp_coder.config import NlpCoderSettings
+from services.nlp_coder.handlers import Coder, code_note
+
+NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+WRITTEN = datetime(2026, 11, 23, 7, 30, tzinfo=UTC)
+
+
+class LocalInference:
+    """Runs the committed model in this process instead of on Triton; `failures` calls fail first."""
+
+    def __init__(self, failures: int = 0, sha256: str = "") -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        path = REPOSITORY / "triton_models" / "icd_coder" / "1" / "model.onnx"
+        self.session = onnxruntime.InferenceSession(str(path), options)
+        self.sha256 = sha256 or hashlib.sha256(path.read_bytes()).hexdigest()
+        self.failures = failures
+        self.calls = 0
+
+    async def infer(
+        self, model: str, inputs: Mapping[str, NDArray[Any]], outputs: Sequence[str]
+    ) -> dict[str, NDArray[Any]]:
+        self.calls += 1
+        if self.calls <= self.failures:
+            raise ModelUnavailable(f"{model}: away")
+        answers = self.session.run(list(outputs), dict(inputs))
+        return {name: np.asarray(answer) for name, answer in zip(outputs, answers, strict=True)}
+
+    async def model_version(self, model: str) -> ModelVersion:
+        return ModelVersion(name=model, version="1", sha256=self.sha256)
+
+
+def settings_of(**changes: Any) -> NlpCoderSettings:
+    return NlpCoderSettings(shared=SharedSettings(), **changes)
+
+
+def note_received(text: str, **fields: Any) -> NoteReceived:
+    meta = Meta(
+        message_id="note-1",
+        event_time=to_timestamp(WRITTEN),
+        ingest_time=to_timestamp(NOW),
+        source="hl7v2:TEST",
+        patient_key="a" * 32,
+        encounter_key="b" * 32,
+        schema_version=1,
+        synthetic=True,
+    )
+    return NoteReceived(meta=meta, document_id="doc-1", text=text, **fields)
+
+
+async def coded(coder: Coder, text: str, **fields: Any) -> NoteCoded:
+    return await code_note(note_received(text, **fields), coder)

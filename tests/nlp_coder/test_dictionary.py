@@ -1,0 +1,58 @@
+import pytest
+
+from services.nlp_coder.handlers import Coder
+from services.nlp_coder.reading import read_note
+from tests.nlp_coder.fakes import coded
+
+
+@pytest.mark.parametrize(
+    ("text", "phrase", "code"),
+    [
+        ("Community-acquired pneumonia", "Community-acquired pneumonia", "J18.9"),
+        ("COPD exacerbation", "COPD exacerbation", "J44.1"),
+        ("urinary tract infections", "urinary tract infections", "N39.0"),
+        ("Diarrhoea and oedema", "Diarrhoea", "R19.7"),
+        ("essential hypertension", "essential hypertension", "I10"),
+        ("right tension pneumothorax", "tension pneumothorax", "J93.0"),
+        ("acute\nappendicitis", "acute\nappendicitis", "K35.80"),
+        ("Ménière's disease", "Ménière's disease", "H81.09"),
+        ("glioblastoma multiforme", "glioblastoma multiforme", "C71.9"),
+        ("stomach cancer", "stomach cancer", "C16.9"),
+    ],
+)
+def test_terms_are_found_as_clinicians_write_them(text: str, phrase: str, code: str, coder: Coder) -> None:
+    note = read_note(text, coder.reader)
+    found = {text[slice(*note.document.span(m.mention.first, m.mention.last))]: m.mention.code for m in note.mentions}
+    assert found[phrase] == code
+
+
+def test_a_term_does_not_cross_a_sentence_or_a_comma(coder: Coder) -> None:
+    note = read_note("Heart. Failure to thrive, back, pain", coder.reader)
+    assert "I50.9" not in {read.mention.code for read in note.mentions}
+    assert "M54.9" not in {read.mention.code for read in note.mentions}
+
+
+def test_a_coma_score_is_no_coma(coder: Coder) -> None:
+    assert [read.phrase for read in read_note("Glasgow coma score 15. No coma.", coder.reader).mentions] == ["coma"]
+
+
+def test_the_longest_term_wins(coder: Coder) -> None:
+    note = read_note("acute respiratory failure", coder.reader)
+    assert [read.phrase for read in note.mentions] == ["acute respiratory failure"]
+
+
+def test_a_section_header_is_no_mention(coder: Coder) -> None:
+    assert read_note("HISTORY OF PRESENT ILLNESS: well", coder.reader).mentions == []
+
+
+async def test_every_code_of_the_dictionary_is_in_the_code_set(coder: Coder) -> None:
+    codes = {term.code for table in (coder.reader.dictionary.singles, coder.reader.dictionary.phrases)
+             for term in table.values()}  # fmt: skip
+    assert codes - {""} <= set(coder.reader.code_set.codes)
+    answer = await coded(coder, "pneumonia")
+    assert answer.code_set_version.startswith("ICD-10-CM ")
+
+
+def test_an_acronym_that_is_also_a_word_needs_its_capitals(coder: Coder) -> None:
+    codes = [read.mention.code for read in read_note("Pad dry, cap on. Known PAD.", coder.reader).mentions]
+    assert codes == ["I73.9"]

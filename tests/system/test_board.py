@@ -1,0 +1,303 @@
+"""The board in a real browser, over real Kafka, fusion and alerting.
+
+Needs Chromium: `apt-get install -y --no-install-recommends chromium fonts-dejavu`.
+"""
+
+import asyncio
+import io
+import json
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
+from vigil.v1.encounters_pb2 import Encounter, EncounterStatus
+from vigil.v1.images_pb2 import ImageFinding, ImageFindings, ImageIdentity, Scope
+from vigil.v1.meta_pb2 import Meta, ModelVersion, Span
+from vigil.v1.notes_pb2 import Assertion, Experiencer, NoteCode, NoteCoded, Temporality
+from vigil.v1.observations_pb2 import Observation, ObservationsReceived, ObservationStatus
+
+from services.common.blobs import BlobStore
+from services.common.bus import Producer, Publish
+from services.common.clock import to_timestamp
+from services.common.topics import Topic
+from tests.stacks import Stack, running_stack, until
+
+pytestmark = pytest.mark.timeout(600)
+
+TEXT = "Seen after the line. There is a right pneumothorax, 3 cm. Température normale 🙂. Left lung clear."
+WORDS = "right pneumothorax"
+WELL = {"resp_rate": 16, "spo2": 97, "sbp": 122, "heart_rate": 74, "temperature": 36.8, "gcs": 15}
+ILL = WELL | {"resp_rate": 27, "spo2": 88, "heart_rate": 124}
+UNITS = {"spo2": "%", "sbp": "mm[Hg]", "temperature": "Cel", "gcs": "{score}"}
+DESK = ViewportSize(width=1440, height=900)
+PHONE = ViewportSize(width=390, height=844)
+STALE_WITHIN_MS = 25_000  # banner after 10 s of silence, on a machine that does other things too
+
+Message = Encounter | ObservationsReceived | NoteCoded | ImageFindings
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with running_stack(tmp_path_factory.mktemp("board"), only="kafka,fusion,alerting") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Browser, stack: Stack) -> Iterator[Page]:
+    """The board on a desk's screen; fails when the page loads or runs what its policy refuses."""
+    context = browser.new_context(viewport=DESK)
+    page = context.new_page()
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda said: faults.append(said.text) if "Content Security" in said.text else None)
+    page.on("request", lambda asked: None if asked.url.startswith(stack.url("alerting")) else faults.append(asked.url))
+    page.goto(stack.url("alerting"))
+    yield page
+    context.close()
+    assert faults == []
+
+
+class Patient:
+    """One made-up patient in a bed of a test's own."""
+
+    def __init__(self, stack: Stack, bed: str) -> None:
+        self.stack, self.bed, self.key = stack, bed, bed.encode().hex().rjust(32, "0")
+        self.sent = 0
+
+    def meta(self) -> Meta:
+        self.sent += 1
+        now = to_timestamp(datetime.now(UTC) - timedelta(minutes=20) + timedelta(seconds=self.sent))
+        return Meta(
+            message_id=f"{self.bed}-{self.sent}",
+            event_time=now,
+            ingest_time=to_timestamp(datetime.now(UTC)),
+            patient_key=self.key,
+            encounter_key=self.key,
+            schema_version=1,
+            synthetic=True,
+        )
+
+    def send(self, topic: Topic, messages: Sequence[Message]) -> None:
+        async def publish() -> None:
+            async with Producer(self.stack.settings, "test") as producer:
+                await producer.publish_all([Publish(topic, self.key, message) for message in messages])
+
+        # Playwright has a loop of its own in this thread.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, publish()).result()
+
+    def admit(self) -> None:
+        status = EncounterStatus.ENCOUNTER_STATUS_IN_PROGRESS
+        admitted = Encounter(meta=self.meta(), status=status, ward="ICU", bed=self.bed, age_years=61)
+        self.send(Topic.ENCOUNTERS, [admitted])
+
+    def measure(self, values: dict[str, float]) -> None:
+        meta = self.meta()
+        measured = [
+            Observation(
+                observation_id=f"{meta.message_id}-{name}",
+                name=name,
+                value=value,
+                unit=UNITS.get(name, "/min"),
+                event_time=meta.event_time,
+                status=ObservationStatus.OBSERVATION_STATUS_FINAL,
+            )
+            for name, value in (values | {"fio2": 21}).items()
+        ]
+        for one in measured:
+            one.unit = "%" if one.name == "fio2" else one.unit
+        self.send(Topic.OBSERVATIONS_RECEIVED, [ObservationsReceived(meta=meta, observations=measured)])
+
+    def write_note(self) -> None:
+        start = TEXT.index(WORDS)
+        code = NoteCode(
+            code="J93.9",
+            display="Pneumothorax, unspecified",
+            selected=True,
+            spans=[Span(start=start, end=start + len(WORDS))],
+            assertion=Assertion.ASSERTION_PRESENT,
+            temporality=Temporality.TEMPORALITY_CURRENT,
+            experiencer=Experiencer.EXPERIENCER_PATIENT,
+        )
+        meta = self.meta()
+        note = NoteCoded(
+            meta=meta, note_message_id=f"note-{meta.message_id}", kind="radiology", text=TEXT, codes=[code]
+        )
+        self.send(Topic.NOTES_CODED, [note])
+
+    def take_image(self) -> None:
+        blobs = BlobStore(self.stack.settings.blob_url)
+        meta = self.meta()
+        image = ImageFindings(
+            meta=meta,
+            image=ImageIdentity(
+                study_instance_uid="1.2.3", sop_instance_uid="1.2.3.4", modality="DX", body_part="CHEST"
+            ),
+            image_message_id=f"image-{meta.message_id}",
+            scope=Scope(in_scope=True),
+            findings=[ImageFinding(label="pneumothorax", probability=0.93, positive=True, threshold=0.5)],
+            preview=blobs.put(grey(60), "image/png"),
+            heatmap=blobs.put(grey(200), "image/png"),
+            model=ModelVersion(name="cxr_findings", version="1", sha256="ab" * 32),
+        )
+        self.send(Topic.IMAGE_FINDINGS, [image])
+
+
+def grey(level: int) -> bytes:
+    out = io.BytesIO()
+    Image.new("L", (64, 48), level).save(out, "PNG")
+    return out.getvalue()
+
+
+def row_of(page: Page, patient: Patient) -> str:
+    return f".row[data-key='{patient.key}']"
+
+
+def kill_and_await(stack: Stack) -> None:
+    """Kill alerting and wait until the supervisor has brought it back."""
+    killed = stack.status()["alerting"]["pid"]
+    os.kill(int(killed), signal.SIGKILL)
+    stack.until_status("alerting", lambda row: row["state"] == "running" and row["pid"] not in {None, killed})
+
+    def ready() -> bool:
+        try:
+            return httpx.get(f"{stack.url('alerting')}/readyz").status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+    until(ready, bool, 60, "alerting is ready")
+
+
+def test_an_alert_appears_opens_its_evidence_and_stays_acknowledged_after_a_kill(stack: Stack, page: Page) -> None:
+    patient = Patient(stack, "07")
+    patient.admit()
+    patient.measure(WELL)
+    row = page.locator(row_of(page, patient))
+    expect(row).to_have_attribute("data-severity", "none", timeout=30_000)
+
+    patient.measure(ILL)
+    expect(row).to_have_attribute("data-severity", "high", timeout=30_000)
+    expect(row).to_contain_text("NEWS2 is 8")
+    expect(page.locator("#announcer")).to_contain_text("bed 07")
+
+    patient.write_note()
+    patient.take_image()
+    expect(row).to_have_attribute("data-severity", "critical", timeout=30_000)
+    row.click()
+    card = page.locator(".alert[data-severity='critical']").first
+    card.get_by_role("button", name="Note").first.click()
+    expect(page.locator("mark").first).to_have_text(WORDS)
+    expect(page.locator(".note-text")).to_have_text(TEXT)
+    card.get_by_role("button", name="Image").first.click()
+    expect(page.locator(".picture img")).to_be_visible()
+    page.wait_for_function("document.querySelector('.heat')?.width === 64")
+    assert page.evaluate("document.querySelector('.picture img').naturalWidth") == 64
+
+    acknowledge(page)
+    expect(card).to_have_attribute("data-state", "acknowledged", timeout=15_000)
+    kill_and_await(stack)
+    patient.measure(ILL | {"sbp": 105})
+    expect(row).to_contain_text("105", timeout=60_000)  # the open page found its way back by itself
+    page.reload()
+    page.locator(row_of(page, patient)).click(timeout=30_000)
+    kept = page.locator(".alert[data-severity='critical']").first
+    expect(kept).to_have_attribute("data-state", "acknowledged")
+    expect(kept).to_contain_text("by RN: Treatment started — drain ready")
+
+
+def acknowledge(page: Page) -> None:
+    """By keyboard alone."""
+    page.keyboard.press("a")
+    page.keyboard.press("2")
+    page.keyboard.press("Tab")
+    page.keyboard.type("drain ready")
+    page.keyboard.press("Tab")
+    page.keyboard.type("RN")
+    page.keyboard.press("Enter")
+
+
+def test_the_board_says_when_its_feed_is_dead_and_when_it_is_back(stack: Stack, page: Page) -> None:
+    expect(page.locator("#feed")).to_have_attribute("data-state", "live", timeout=30_000)
+    pid = int(stack.status()["alerting"]["pid"])
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        expect(page.locator("#stale")).to_be_visible(timeout=STALE_WITHIN_MS)
+        expect(page.locator("#stale")).to_contain_text("Look at the patients")
+        expect(page.locator("body")).to_have_class("is-stale")
+        expect(page.locator("#feed")).to_contain_text("Stale")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    expect(page.locator("#stale")).to_be_hidden(timeout=30_000)
+    expect(page.locator("#feed")).to_have_attribute("data-state", "live")
+
+
+def test_it_is_usable_by_keyboard(stack: Stack, page: Page) -> None:
+    beds = [Patient(stack, bed) for bed in ("21", "22", "23")]
+    for patient in beds:
+        patient.admit()
+        patient.measure(WELL)
+    for patient in beds:
+        expect(page.locator(row_of(page, patient))).to_be_visible(timeout=30_000)
+    page.keyboard.press("Home")
+    first = page.locator(".row").first
+    expect(first).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("j")
+    expect(first).to_have_attribute("aria-selected", "false")
+    expect(page.locator(".row").nth(1)).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("k")
+    expect(first).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("Enter")
+    expect(page.locator("#detail")).to_be_focused()
+    page.keyboard.press("3")
+    expect(page.locator("table.score").first).to_contain_text("NEWS2")
+    page.keyboard.press("Escape")
+    expect(page.locator("#list")).to_be_focused()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_contain_text("Acknowledge the gravest alert")
+
+
+def test_trends_say_plainly_that_fusion_does_not_answer(stack: Stack, page: Page) -> None:
+    patient = Patient(stack, "31")
+    patient.admit()
+    patient.measure(WELL)
+    page.locator(row_of(page, patient)).click(timeout=30_000)
+    expect(page.locator(".chart").first).to_be_visible(timeout=15_000)
+    pid = int(stack.status()["fusion"]["pid"])
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        page.reload()
+        page.locator(row_of(page, patient)).click(timeout=30_000)
+        expect(page.locator("#tab-body")).to_contain_text("Fusion does not answer", timeout=15_000)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_a_phone_shows_it_without_sideways_scrolling(stack: Stack, browser: Browser) -> None:
+    patient = Patient(stack, "41")
+    patient.admit()
+    patient.measure(ILL)
+    context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    page.goto(stack.url("alerting"))
+    page.locator(row_of(page, patient)).tap(timeout=30_000)
+    expect(page.locator("#detail")).to_contain_text("NEWS2 is 8")
+    expect(page.locator("#patients")).to_be_hidden()
+    wide = json.loads(page.evaluate("JSON.stringify([document.documentElement.scrollWidth, innerWidth])"))
+    assert wide[0] <= wide[1]
+    page.get_by_role("button", name="All patients").tap()
+    expect(page.locator("#patients")).to_be_visible()
+    context.close()
