@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from string import ascii_uppercase
 
 from services.nlp_coder.code_set import Code, CodeSet
 from services.nlp_coder.data_files import rows
@@ -63,7 +64,7 @@ class Mention:
 
 
 def load_dictionary(code_set: CodeSet) -> PhraseTable[Term]:
-    """Index names, inclusion terms, their usual short forms, and `data/synonyms.tsv`.
+    """Index names, inclusion terms, their usual short forms, and `data/synonyms/`, a file a chapter letter.
 
     Raises ValueError when a synonym names a code that the code set does not have.
     """
@@ -105,10 +106,11 @@ def _kind(code: str) -> str:
 
 
 def _synonyms(code_set: CodeSet) -> Iterator[tuple[str, Code, int]]:
-    for term, code, _source in rows("synonyms.tsv", 3):
-        if code not in code_set.codes:
-            raise ValueError(f"synonyms.tsv: {code} is not in {code_set.version}")
-        yield term, code_set.codes[code], -1
+    for letter in ascii_uppercase:
+        for term, code, _source in rows(f"synonyms/{letter}.tsv", 3):
+            if code not in code_set.codes or code[0] != letter:
+                raise ValueError(f"synonyms/{letter}.tsv: {code} is not in {code_set.version} under {letter}")
+            yield term, code_set.codes[code], -1
 
 
 def _code_set_terms(code_set: CodeSet) -> Iterator[tuple[str, Code, int]]:
