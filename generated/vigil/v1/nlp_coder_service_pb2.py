@@ -26,7 +26,7 @@ from vigil.v1 import meta_pb2 as vigil_dot_v1_dot_meta__pb2
 from vigil.v1 import notes_pb2 as vigil_dot_v1_dot_notes__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n vigil/v1/nlp_coder_service.proto\x12\x08vigil.v1\x1a\x13vigil/v1/meta.proto\x1a\x14vigil/v1/notes.proto\"j\n\x0f\x43odeNoteRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x1d\n\x05spans\x18\x05 \x03(\x0b\x32\x0e.vigil.v1.Span\"5\n\x10\x43odeNoteResponse\x12!\n\x04note\x18\x01 \x01(\x0b\x32\x13.vigil.v1.NoteCoded2T\n\x0fNlpCoderService\x12\x41\n\x08\x43odeNote\x12\x19.vigil.v1.CodeNoteRequest\x1a\x1a.vigil.v1.CodeNoteResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n vigil/v1/nlp_coder_service.proto\x12\x08vigil.v1\x1a\x13vigil/v1/meta.proto\x1a\x14vigil/v1/notes.proto\"j\n\x0f\x43odeNoteRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x1d\n\x05spans\x18\x05 \x03(\x0b\x32\x0e.vigil.v1.Span\"5\n\x10\x43odeNoteResponse\x12!\n\x04note\x18\x01 \x01(\x0b\x32\x13.vigil.v1.NoteCoded\"\\\n\x11\x41uditCodesRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\r\n\x05\x63odes\x18\x05 \x03(\t\"\xd9\x01\n\x12\x41uditCodesResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12$\n\x07results\x18\x02 \x03(\x0b\x32\x13.vigil.v1.CodeAudit\x12&\n\x06models\x18\x03 \x03(\x0b\x32\x16.vigil.v1.ModelVersion\x12\x18\n\x10\x63ode_set_version\x18\x04 \x01(\t\x12\x10\n\x08\x64\x65graded\x18\x05 \x01(\x08\x12\x17\n\x0f\x64\x65graded_reason\x18\x06 \x01(\t\x12\x11\n\ttruncated\x18\x07 \x01(\x08\x12\x11\n\tabstained\x18\x08 \x01(\t2\x9d\x01\n\x0fNlpCoderService\x12\x41\n\x08\x43odeNote\x12\x19.vigil.v1.CodeNoteRequest\x1a\x1a.vigil.v1.CodeNoteResponse\x12G\n\nAuditCodes\x12\x1b.vigil.v1.AuditCodesRequest\x1a\x1c.vigil.v1.AuditCodesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,6 +37,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CODENOTEREQUEST']._serialized_end=195
   _globals['_CODENOTERESPONSE']._serialized_start=197
   _globals['_CODENOTERESPONSE']._serialized_end=250
-  _globals['_NLPCODERSERVICE']._serialized_start=252
-  _globals['_NLPCODERSERVICE']._serialized_end=336
+  _globals['_AUDITCODESREQUEST']._serialized_start=252
+  _globals['_AUDITCODESREQUEST']._serialized_end=344
+  _globals['_AUDITCODESRESPONSE']._serialized_start=347
+  _globals['_AUDITCODESRESPONSE']._serialized_end=564
+  _globals['_NLPCODERSERVICE']._serialized_start=567
+  _globals['_NLPCODERSERVICE']._serialized_end=724
 # @@protoc_insertion_point(module_scope)

@@ -76,3 +76,87 @@ class CodeNoteResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CodeNoteResponse: _TypeAlias = CodeNoteResponse  # noqa: Y015
+
+@_typing.final
+class AuditCodesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    CODES_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Chosen by the caller; comes back."""
+    text: _builtins.str
+    language: _builtins.str
+    """BCP 47; empty when not known."""
+    kind: _builtins.str
+    """As in NoteReceived.kind."""
+    @_builtins.property
+    def codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """ICD-10-CM; upper or lower case, with or without the dot."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        text: _builtins.str = ...,
+        language: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        codes: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["codes", b"codes", "id", b"id", "kind", b"kind", "language", b"language", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AuditCodesRequest: _TypeAlias = AuditCodesRequest  # noqa: Y015
+
+@_typing.final
+class AuditCodesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    RESULTS_FIELD_NUMBER: _builtins.int
+    MODELS_FIELD_NUMBER: _builtins.int
+    CODE_SET_VERSION_FIELD_NUMBER: _builtins.int
+    DEGRADED_FIELD_NUMBER: _builtins.int
+    DEGRADED_REASON_FIELD_NUMBER: _builtins.int
+    TRUNCATED_FIELD_NUMBER: _builtins.int
+    ABSTAINED_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    code_set_version: _builtins.str
+    degraded: _builtins.bool
+    """True when a model did not answer and the dictionary alone did."""
+    degraded_reason: _builtins.str
+    truncated: _builtins.bool
+    """True when only the first part of the text was read."""
+    abstained: _builtins.str
+    """Why nothing was read (another language, no human text); empty when it was."""
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[_notes_pb2.CodeAudit]:
+        """One for each code of the request, in its order, then missing ones by falling score; empty when nothing was read."""
+
+    @_builtins.property
+    def models(self) -> _containers.RepeatedCompositeFieldContainer[_meta_pb2.ModelVersion]: ...
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        results: _abc.Iterable[_notes_pb2.CodeAudit] | None = ...,
+        models: _abc.Iterable[_meta_pb2.ModelVersion] | None = ...,
+        code_set_version: _builtins.str = ...,
+        degraded: _builtins.bool = ...,
+        degraded_reason: _builtins.str = ...,
+        truncated: _builtins.bool = ...,
+        abstained: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["abstained", b"abstained", "code_set_version", b"code_set_version", "degraded", b"degraded", "degraded_reason", b"degraded_reason", "id", b"id", "models", b"models", "results", b"results", "truncated", b"truncated"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AuditCodesResponse: _TypeAlias = AuditCodesResponse  # noqa: Y015

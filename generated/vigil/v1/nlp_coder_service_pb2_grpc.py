@@ -40,6 +40,11 @@ class NlpCoderServiceStub:
                 request_serializer=vigil_dot_v1_dot_nlp__coder__service__pb2.CodeNoteRequest.SerializeToString,
                 response_deserializer=vigil_dot_v1_dot_nlp__coder__service__pb2.CodeNoteResponse.FromString,
                 _registered_method=True)
+        self.AuditCodes = channel.unary_unary(
+                '/vigil.v1.NlpCoderService/AuditCodes',
+                request_serializer=vigil_dot_v1_dot_nlp__coder__service__pb2.AuditCodesRequest.SerializeToString,
+                response_deserializer=vigil_dot_v1_dot_nlp__coder__service__pb2.AuditCodesResponse.FromString,
+                _registered_method=True)
 
 
 class NlpCoderServiceServicer:
@@ -52,6 +57,13 @@ class NlpCoderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AuditCodes(self, request, context):
+        """Holds the codes that somebody assigned against the note.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_NlpCoderServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -59,6 +71,11 @@ def add_NlpCoderServiceServicer_to_server(servicer, server):
                     servicer.CodeNote,
                     request_deserializer=vigil_dot_v1_dot_nlp__coder__service__pb2.CodeNoteRequest.FromString,
                     response_serializer=vigil_dot_v1_dot_nlp__coder__service__pb2.CodeNoteResponse.SerializeToString,
+            ),
+            'AuditCodes': grpc.unary_unary_rpc_method_handler(
+                    servicer.AuditCodes,
+                    request_deserializer=vigil_dot_v1_dot_nlp__coder__service__pb2.AuditCodesRequest.FromString,
+                    response_serializer=vigil_dot_v1_dot_nlp__coder__service__pb2.AuditCodesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -89,6 +106,33 @@ class NlpCoderService:
             '/vigil.v1.NlpCoderService/CodeNote',
             vigil_dot_v1_dot_nlp__coder__service__pb2.CodeNoteRequest.SerializeToString,
             vigil_dot_v1_dot_nlp__coder__service__pb2.CodeNoteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AuditCodes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vigil.v1.NlpCoderService/AuditCodes',
+            vigil_dot_v1_dot_nlp__coder__service__pb2.AuditCodesRequest.SerializeToString,
+            vigil_dot_v1_dot_nlp__coder__service__pb2.AuditCodesResponse.FromString,
             options,
             channel_credentials,
             insecure,

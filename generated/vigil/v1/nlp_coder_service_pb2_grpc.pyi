@@ -34,6 +34,8 @@ class NlpCoderServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> NlpCoderServiceAsyncStub: ...
     CodeNote: _grpc.UnaryUnaryMultiCallable[_nlp_coder_service_pb2.CodeNoteRequest, _nlp_coder_service_pb2.CodeNoteResponse]
+    AuditCodes: _grpc.UnaryUnaryMultiCallable[_nlp_coder_service_pb2.AuditCodesRequest, _nlp_coder_service_pb2.AuditCodesResponse]
+    """Holds the codes that somebody assigned against the note."""
 
 @_typing.type_check_only
 class NlpCoderServiceAsyncStub(NlpCoderServiceStub):
@@ -41,6 +43,8 @@ class NlpCoderServiceAsyncStub(NlpCoderServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CodeNote: _aio.UnaryUnaryMultiCallable[_nlp_coder_service_pb2.CodeNoteRequest, _nlp_coder_service_pb2.CodeNoteResponse]  # type: ignore[assignment]
+    AuditCodes: _aio.UnaryUnaryMultiCallable[_nlp_coder_service_pb2.AuditCodesRequest, _nlp_coder_service_pb2.AuditCodesResponse]  # type: ignore[assignment]
+    """Holds the codes that somebody assigned against the note."""
 
 class NlpCoderServiceServicer(metaclass=_abc_1.ABCMeta):
     """Reads notes on request, exactly as it does from the topic."""
@@ -51,5 +55,13 @@ class NlpCoderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _nlp_coder_service_pb2.CodeNoteRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_nlp_coder_service_pb2.CodeNoteResponse, _abc.Awaitable[_nlp_coder_service_pb2.CodeNoteResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def AuditCodes(
+        self,
+        request: _nlp_coder_service_pb2.AuditCodesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_nlp_coder_service_pb2.AuditCodesResponse, _abc.Awaitable[_nlp_coder_service_pb2.AuditCodesResponse]]:
+        """Holds the codes that somebody assigned against the note."""
 
 def add_NlpCoderServiceServicer_to_server(servicer: NlpCoderServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -82,6 +82,40 @@ EXPERIENCER_FAMILY: Experiencer.ValueType  # 2
 EXPERIENCER_OTHER: Experiencer.ValueType  # 3
 Global___Experiencer: _TypeAlias = Experiencer  # noqa: Y015
 
+class _AuditVerdict:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AuditVerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AuditVerdict.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    AUDIT_VERDICT_UNSPECIFIED: _AuditVerdict.ValueType  # 0
+    AUDIT_VERDICT_SUPPORTED: _AuditVerdict.ValueType  # 1
+    """The note documents it."""
+    AUDIT_VERDICT_UNSUPPORTED: _AuditVerdict.ValueType  # 2
+    """Nothing in the note documents it."""
+    AUDIT_VERDICT_CONTRADICTED: _AuditVerdict.ValueType  # 3
+    """The note names the condition only to deny it, or of somebody else."""
+    AUDIT_VERDICT_LESS_SPECIFIC: _AuditVerdict.ValueType  # 4
+    """The note documents it, and a code that says more: `suggested`."""
+    AUDIT_VERDICT_MISSING: _AuditVerdict.ValueType  # 5
+    """Nobody assigned it, and the note documents it."""
+
+class AuditVerdict(_AuditVerdict, metaclass=_AuditVerdictEnumTypeWrapper):
+    """What an audit says of one code."""
+
+AUDIT_VERDICT_UNSPECIFIED: AuditVerdict.ValueType  # 0
+AUDIT_VERDICT_SUPPORTED: AuditVerdict.ValueType  # 1
+"""The note documents it."""
+AUDIT_VERDICT_UNSUPPORTED: AuditVerdict.ValueType  # 2
+"""Nothing in the note documents it."""
+AUDIT_VERDICT_CONTRADICTED: AuditVerdict.ValueType  # 3
+"""The note names the condition only to deny it, or of somebody else."""
+AUDIT_VERDICT_LESS_SPECIFIC: AuditVerdict.ValueType  # 4
+"""The note documents it, and a code that says more: `suggested`."""
+AUDIT_VERDICT_MISSING: AuditVerdict.ValueType  # 5
+"""Nobody assigned it, and the note documents it."""
+Global___AuditVerdict: _TypeAlias = AuditVerdict  # noqa: Y015
+
 @_typing.final
 class AssignedCode(_message.Message):
     """A code that a person or another system assigned (HL7 DG1, FHIR Condition)."""
@@ -387,6 +421,49 @@ class SpanAssertion(_message.Message):
 Global___SpanAssertion: _TypeAlias = SpanAssertion  # noqa: Y015
 
 @_typing.final
+class CodeAudit(_message.Message):
+    """An assigned code held against the note, or a code that nobody assigned."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    SPANS_FIELD_NUMBER: _builtins.int
+    SUGGESTED_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    DISPLAY_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """As it was assigned; of a missing code with its dot, e.g. "J18.9"."""
+    verdict: Global___AuditVerdict.ValueType
+    suggested: _builtins.str
+    """The code that says what is documented; only when less specific."""
+    score: _builtins.float
+    """Probability, 0 to 1, that a coder would give the code for this note."""
+    display: _builtins.str
+    """Name in the code set, of `suggested` where there is one; empty for a code that the set does not have."""
+    @_builtins.property
+    def spans(self) -> _containers.RepeatedCompositeFieldContainer[_meta_pb2.Span]:
+        """Words that the verdict rests on: of the support, the denial or the more specific statement. None when unsupported."""
+
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        verdict: Global___AuditVerdict.ValueType = ...,
+        spans: _abc.Iterable[_meta_pb2.Span] | None = ...,
+        suggested: _builtins.str = ...,
+        score: _builtins.float = ...,
+        display: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "display", b"display", "score", b"score", "spans", b"spans", "suggested", b"suggested", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CodeAudit: _TypeAlias = CodeAudit  # noqa: Y015
+
+@_typing.final
 class NoteCoded(_message.Message):
     """A note that has been read. Topic notes-coded."""
 
@@ -409,6 +486,7 @@ class NoteCoded(_message.Message):
     TRUNCATED_FIELD_NUMBER: _builtins.int
     ABSTAINED_FIELD_NUMBER: _builtins.int
     THRESHOLD_FIELD_NUMBER: _builtins.int
+    AUDIT_FIELD_NUMBER: _builtins.int
     document_id: _builtins.str
     note_message_id: _builtins.str
     """meta.message_id of the NoteReceived."""
@@ -442,6 +520,12 @@ class NoteCoded(_message.Message):
     def span_assertions(self) -> _containers.RepeatedCompositeFieldContainer[Global___SpanAssertion]: ...
     @_builtins.property
     def models(self) -> _containers.RepeatedCompositeFieldContainer[_meta_pb2.ModelVersion]: ...
+    @_builtins.property
+    def audit(self) -> _containers.RepeatedCompositeFieldContainer[Global___CodeAudit]:
+        """One for each code of the note's assigned_codes that is ICD-10-CM, in their order, then missing ones by falling
+        score. Empty when no code was assigned, or nothing was read.
+        """
+
     def __init__(
         self,
         *,
@@ -462,10 +546,11 @@ class NoteCoded(_message.Message):
         truncated: _builtins.bool = ...,
         abstained: _builtins.str = ...,
         threshold: _builtins.float = ...,
+        audit: _abc.Iterable[Global___CodeAudit] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["meta", b"meta"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["abstained", b"abstained", "code_set_version", b"code_set_version", "codes", b"codes", "degraded", b"degraded", "degraded_reason", b"degraded_reason", "document_id", b"document_id", "entities", b"entities", "findings", b"findings", "kind", b"kind", "meta", b"meta", "models", b"models", "note_message_id", b"note_message_id", "sections", b"sections", "span_assertions", b"span_assertions", "text", b"text", "threshold", b"threshold", "truncated", b"truncated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["abstained", b"abstained", "audit", b"audit", "code_set_version", b"code_set_version", "codes", b"codes", "degraded", b"degraded", "degraded_reason", b"degraded_reason", "document_id", b"document_id", "entities", b"entities", "findings", b"findings", "kind", b"kind", "meta", b"meta", "models", b"models", "note_message_id", b"note_message_id", "sections", b"sections", "span_assertions", b"span_assertions", "text", b"text", "threshold", b"threshold", "truncated", b"truncated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
