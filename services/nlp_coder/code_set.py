@@ -9,6 +9,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from xml.etree import ElementTree as ET  # the file comes with an installed package
 
+# Codes and ranges as notes of the tabular list write them: "J18.9", "J15.-", "I60-I69", "C7A.022-C7A.025".
+_CODE = r"[A-Z]\d[0-9A-Z](?:\.[0-9A-Z]{1,4})?"
+_RANGE = re.compile(rf"({_CODE})(?:-({_CODE}))?")
+_IN_PARENTHESES = re.compile(r"\(([^()]*)\)")
 _FILE = re.compile(r"icd10c-tabular-(?P<month>[A-Za-z]+)-\d+-(?P<year>\d{4})\.xml")
 
 
@@ -25,11 +29,33 @@ class Code:
 
 
 @dataclass(frozen=True, slots=True)
+class CodeRange:
+    """Codes from `first` to `last`, each with all codes below it; `first` is `last` for one code."""
+
+    first: str
+    last: str
+
+    def __contains__(self, code: str) -> bool:
+        return self.first <= code[: len(self.first)] and code[: len(self.last)] <= self.last
+
+
+@dataclass(frozen=True, slots=True)
 class CodeSet:
-    """All codes of a release, in tabular order. `version` e.g. "ICD-10-CM April 2026"."""
+    """All codes of a release, in tabular order. `version` e.g. "ICD-10-CM April 2026".
+
+    `excludes1`: what the code's own Excludes1 notes, and for a category those of its block and chapter, name; codes
+    below inherit it.
+    """
 
     version: str
     codes: dict[str, Code]
+    excludes1: dict[str, tuple[CodeRange, ...]]
+
+    def line(self, code: str) -> Iterator[str]:
+        """The code and the codes above it, up to its category."""
+        while code in self.codes:
+            yield code
+            code = self.codes[code].parent
 
 
 def load_code_set() -> CodeSet:
@@ -39,7 +65,7 @@ def load_code_set() -> CodeSet:
         if match:
             root = ET.fromstring(entry.read_bytes())  # noqa: S314 - see the import
             codes = {code.code: code for diagnosis in _top(root) for code in _codes(diagnosis, "", "")}
-            return CodeSet(f"ICD-10-CM {match['month']} {match['year']}", codes)
+            return CodeSet(f"ICD-10-CM {match['month']} {match['year']}", codes, _excludes1(root))
     raise FileNotFoundError("simple-icd-10-cm holds no tabular list")
 
 
@@ -48,6 +74,32 @@ def _package_data() -> Iterator[Path]:
     spec = find_spec("simple_icd_10_cm")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         yield from (Path(folder) / "data").glob("*.xml")
+
+
+def ranges_in(note: str) -> list[CodeRange]:
+    """Codes and ranges that a note names, in order. A range keeps the length of its ends: "C15-C26"."""
+    return [CodeRange(first, last or first) for first, last in _RANGE.findall(note)]
+
+
+def _excludes1(root: ET.Element) -> dict[str, tuple[CodeRange, ...]]:
+    excluded: dict[str, tuple[CodeRange, ...]] = {}
+    for chapter in root.iter("chapter"):
+        of_chapter = _own_excludes1(chapter)
+        for section in chapter.findall("section"):
+            of_section = of_chapter + _own_excludes1(section)
+            for diagnosis in section.iter("diag"):
+                is_category = "." not in diagnosis.findtext("name", "")
+                ranges = _own_excludes1(diagnosis) + (of_section if is_category else ())
+                if ranges:
+                    excluded[diagnosis.findtext("name", "")] = ranges
+    return excluded
+
+
+def _own_excludes1(element: ET.Element) -> tuple[CodeRange, ...]:
+    """What stands in parentheses, but not "(T36-T50 with fifth or sixth character 5)", a part of a range."""
+    notes = (note.text or "" for note in element.iterfind("excludes1/note"))
+    groups = (group for note in notes for group in _IN_PARENTHESES.findall(note) if " with " not in group)
+    return tuple(dict.fromkeys(found for group in groups for found in ranges_in(group)))
 
 
 def _top(root: ET.Element) -> Iterator[ET.Element]:

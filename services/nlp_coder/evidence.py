@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from services.nlp_coder.assertion import Reading
@@ -10,6 +10,8 @@ from services.nlp_coder.data_files import rows
 from services.nlp_coder.dictionary import Mention
 
 CATEGORY_CHARACTERS = 3
+# Chapter 18: symptoms, signs and abnormal findings.
+SYMPTOMS = "R"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +31,26 @@ class CodeEvidence:
     others: list[ReadMention] = field(default_factory=list)
 
 
-def chronic_categories() -> frozenset[str]:
-    """Three-character categories of conditions that persist."""
-    return frozenset(category for category, _source in rows("chronic_categories.tsv", 2))
+@dataclass(frozen=True, slots=True)
+class ChronicConditions:
+    """Conditions that persist, so that a history of one is the condition itself; `"M10.9" in conditions` asks for one.
+
+    `flags`: the longest beginning of a code that stands here decides.
+    """
+
+    flags: Mapping[str, bool]
+
+    def __contains__(self, code: str) -> bool:
+        for length in range(len(code), CATEGORY_CHARACTERS - 1, -1):
+            flag = self.flags.get(code[:length])
+            if flag is not None:
+                return flag
+        return False
+
+
+def chronic_conditions() -> ChronicConditions:
+    """The table `chronic_categories.tsv`."""
+    return ChronicConditions({code: flag == "1" for code, flag, _source in rows("chronic_categories.tsv", 3)})
 
 
 def is_patients(reading: Reading) -> bool:
@@ -39,9 +58,12 @@ def is_patients(reading: Reading) -> bool:
     return reading.experiencer == "patient" and reading.status in ("present", "possible", "conditional")
 
 
-def is_current(reading: Reading, code: str, chronic: frozenset[str]) -> bool:
-    """True when the mention supports coding a current condition."""
-    return is_patients(reading) and (not reading.historical or code[:CATEGORY_CHARACTERS] in chronic)
+def is_current(reading: Reading, code: str, chronic: ChronicConditions) -> bool:
+    """True when the mention supports coding a current condition.
+
+    A past symptom has no code of its own and mostly opens the present story ("a history of weight loss"): it stays.
+    """
+    return is_patients(reading) and (not reading.historical or code[0] == SYMPTOMS or code in chronic)
 
 
 def gathered(mentions: Sequence[ReadMention]) -> dict[str, CodeEvidence]:
@@ -53,7 +75,7 @@ def gathered(mentions: Sequence[ReadMention]) -> dict[str, CodeEvidence]:
     return evidence
 
 
-def contradicted_categories(mentions: Sequence[ReadMention], chronic: frozenset[str]) -> frozenset[str]:
+def contradicted_categories(mentions: Sequence[ReadMention], chronic: ChronicConditions) -> frozenset[str]:
     """Categories that the note mentions, but never as a current condition of the patient.
 
     What is asked in one place ("pneumonia?") and denied in another is denied.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from services.nlp_coder.code_set import CodeSet, load_code_set
 from services.nlp_coder.dictionary import Term, find_mentions, load_dictionary
 from services.nlp_coder.document import Document, Grammar, load_grammar, read
-from services.nlp_coder.evidence import ReadMention, chronic_categories
+from services.nlp_coder.evidence import ChronicConditions, ReadMention, chronic_conditions
 from services.nlp_coder.phrases import PhraseTable
 
 
@@ -18,7 +18,7 @@ class Reader:
     code_set: CodeSet
     dictionary: PhraseTable[Term]
     grammar: Grammar
-    chronic: frozenset[str]
+    chronic: ChronicConditions
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class ReadNote:
 def load_reader() -> Reader:
     """Load the code set and every table. Two to three seconds."""
     code_set = load_code_set()
-    return Reader(code_set, load_dictionary(code_set), load_grammar(), chronic_categories())
+    return Reader(code_set, load_dictionary(code_set), load_grammar(), chronic_conditions())
 
 
 def read_note(text: str, reader: Reader) -> ReadNote:
