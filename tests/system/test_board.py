@@ -245,6 +245,17 @@ def test_the_board_says_when_its_feed_is_dead_and_when_it_is_back(stack: Stack, 
     expect(page.locator("#feed")).to_have_attribute("data-state", "live")
 
 
+def test_alerts_that_began_while_the_feed_was_away_are_announced(page: Page) -> None:
+    told = page.evaluate("""async () => {
+        const { Store } = await import("/board/files/js/store.js");
+        const store = new Store();
+        const patient = (...ids) => [{ patient_key: "p", alerts: ids.map((id) => ({ id, state: "firing" })) }];
+        const ids = (begun) => begun.flatMap(([, alerts]) => alerts.map((alert) => alert.id));
+        return [ids(store.replaceAll(patient("old"))), ids(store.replaceAll(patient("old", "new")))];
+    }""")
+    assert told == [[], ["new"]]
+
+
 def test_it_is_usable_by_keyboard(stack: Stack, page: Page) -> None:
     beds = [Patient(stack, bed) for bed in ("21", "22", "23")]
     for patient in beds:

@@ -157,7 +157,7 @@ async function start() {
   const kept = /^#\/patient\/([0-9a-f]{1,64})$/.exec(location.hash);
   if (kept) selected = kept[1];
   new Feed("/board/stream", {
-    snapshot: (data) => { store.replaceAll(data.patients); tick(data); },
+    snapshot: (data) => { for (const [patient, alerts] of store.replaceAll(data.patients)) announce(patient, alerts); tick(data); },
     patient: (data) => { announce(data.patient, store.put(data.patient)); tick(data); },
     heartbeat: (data) => { showProblems(data.problems ?? {}); tick(data); },
     health: showHealth,

@@ -10,9 +10,15 @@ export const isOpen = (alert) => alert.state === "firing" || alert.state === "ac
 
 export class Store {
   #patients = new Map();
+  #begun = false;
 
+  // Each patient with the alerts that began to fire while the feed was away; none the first time.
   replaceAll(patients) {
+    const begun = patients.map((patient) => [patient, this.put(patient)]);
     this.#patients = new Map(patients.map((patient) => [patient.patient_key, patient]));
+    const wasAway = this.#begun;
+    this.#begun = true;
+    return wasAway ? begun : [];
   }
 
   // The alerts that are firing now and were not before: for the announcer.
