@@ -19,6 +19,7 @@ from services.nlp_coder.grpc_api import NlpCoderApi
 from services.nlp_coder.handlers import Coder, code_received_note
 from services.nlp_coder.language import load_languages
 from services.nlp_coder.models import ICD_CODER, IcdCoder, Inference
+from services.nlp_coder.outage import Outage
 from services.nlp_coder.ranking import load_ranker
 from services.nlp_coder.reading import load_reader
 
@@ -28,7 +29,7 @@ SERVICE = "nlp-coder"
 def make_coder(settings: NlpCoderSettings, triton: Inference, clock: Clock) -> Coder:
     """Load every table and put the parts together. Two to three seconds."""
     assets = settings.shared.model_repository / ICD_CODER / "assets"
-    model = IcdCoder(triton, load_vocabulary(assets), settings.model_wait_s)
+    model = IcdCoder(triton, load_vocabulary(assets), Outage(settings.model_wait_s))
     return Coder(
         load_reader(), load_ranker(assets), load_report_terms(), load_languages(), model, clock, settings.max_note_chars
     )

@@ -13,7 +13,7 @@ class NlpCoderSettings(ServiceSettings):
     http_port: int = Field(8083, description="HTTP: health and metrics.")
     grpc_port: int = Field(50052, description="gRPC: NlpCoderService.")
     max_note_chars: int = Field(
-        200_000, gt=0, description="Characters of a note that are read; what follows is carried but not read."
+        1_048_576, gt=0, description="Characters of a note that are read; what follows is carried but not read."
     )
     model_wait_s: float = Field(
         8.0, ge=0, description="Seconds of an outage of Triton that a note waits; then the dictionary alone answers."

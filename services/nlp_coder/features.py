@@ -16,10 +16,12 @@ from services.nlp_coder.document import Document
 from services.nlp_coder.evidence import ReadMention, is_patients
 
 PADDING = 0
-# Longest sequence sent to the model; the rest of a very long note is left to the dictionary.
+# Longest sequence sent to the model; a longer note is read in windows of as many.
 MAX_OCCURRENCES = 4096
-# Sequences are padded to one of these lengths, so that Triton can batch notes of about one size.
-LENGTHS = (64, 256, 512, 1024, 2048, MAX_OCCURRENCES)
+# By how much neighbouring windows overlap, so that what the border of one cuts stands whole in the other.
+OVERLAP = MAX_OCCURRENCES // 4
+# Sequences are padded to one of these lengths, so that notes of about one size make a batch.
+LENGTHS = (64, 128, 256, 384, 512, 640, 768, 1024, 1536, 2048, 3072, MAX_OCCURRENCES)
 
 TermAt = tuple[str, int, int]
 
@@ -47,7 +49,6 @@ class Occurrences:
     token_ids: NDArray[np.int64]
     weights: NDArray[np.float32]
     words: Sequence[tuple[int, int]]
-    truncated: bool
 
 
 def load_vocabulary(folder: Path) -> Vocabulary:
@@ -86,13 +87,29 @@ def terms_of(document: Document, mentions: Sequence[ReadMention]) -> Iterator[Te
             yield f"{norm} {norms[index + 1]}", index, index + 2
 
 
+def windows_of(terms: Iterable[TermAt], vocabulary: Vocabulary) -> list[Occurrences]:
+    """Model inputs of a note: one, or for more than `MAX_OCCURRENCES` known terms overlapping windows in text order.
+
+    A window is weighed as a note of its own: in the vector of a whole book, no term would weigh anything. A note
+    without a known term has no window.
+    """
+    known = [term for term in terms if term[0] in vocabulary.ids]
+    if len(known) <= MAX_OCCURRENCES:
+        return [occurrences_of(known, vocabulary)] if known else []
+    known.sort(key=_place)
+    starts = range(0, len(known) - OVERLAP, MAX_OCCURRENCES - OVERLAP)
+    return [occurrences_of(known[start : start + MAX_OCCURRENCES], vocabulary) for start in starts]
+
+
+def _place(term: TermAt) -> tuple[int, int]:
+    return term[1], term[2]
+
+
 def occurrences_of(terms: Iterable[TermAt], vocabulary: Vocabulary) -> Occurrences:
-    """Known terms with their share of the note's tf-idf vector (sublinear tf, Euclidean length at most 1)."""
+    """Known terms with their share of the vector of all of them (sublinear tf-idf, Euclidean length at most 1)."""
     ids = vocabulary.ids
     known = [(ids[term], first, last) for term, first, last in terms if term in ids]
-    truncated = len(known) > MAX_OCCURRENCES
-    known = known[:MAX_OCCURRENCES]
-    counts = Counter(index for index, _first, _last in known)
+    counts = Counter([index for index, _first, _last in known])
     strength = {index: (1.0 + math.log(count)) * vocabulary.idf[index] for index, count in counts.items()}
     length = max(math.sqrt(sum(value * value for value in strength.values())), vocabulary.least_length)
     share = {index: strength[index] / count / length for index, count in counts.items()}
@@ -100,16 +117,21 @@ def occurrences_of(terms: Iterable[TermAt], vocabulary: Vocabulary) -> Occurrenc
         np.array([index for index, _first, _last in known], dtype=np.int64),
         np.array([share[index] for index, _first, _last in known], dtype=np.float32),
         [(first, last) for _index, first, last in known],
-        truncated,
     )
 
 
-def padded(occurrences: Occurrences) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Batch of one, padded with zeros to the next of `LENGTHS`: token_ids int64 and weights float32, both [1, L]."""
-    count = len(occurrences.token_ids)
-    length = next(length for length in LENGTHS if length >= count)
-    token_ids = np.full((1, length), PADDING, dtype=np.int64)
-    weights = np.zeros((1, length), dtype=np.float32)
-    token_ids[0, :count] = occurrences.token_ids
-    weights[0, :count] = occurrences.weights
+def padded(batch: Sequence[Occurrences]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Padded with zeros to the least of `LENGTHS` that holds all: token_ids int64, weights float32, both [B, L]."""
+    length = padded_length(max(len(occurrences.token_ids) for occurrences in batch))
+    token_ids = np.full((len(batch), length), PADDING, dtype=np.int64)
+    weights = np.zeros((len(batch), length), dtype=np.float32)
+    for row, occurrences in enumerate(batch):
+        count = len(occurrences.token_ids)
+        token_ids[row, :count] = occurrences.token_ids
+        weights[row, :count] = occurrences.weights
     return token_ids, weights
+
+
+def padded_length(count: int) -> int:
+    """The least of `LENGTHS` that holds `count` occurrences; `count` at most `MAX_OCCURRENCES`."""
+    return next(length for length in LENGTHS if length >= count)

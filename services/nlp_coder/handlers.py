@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
 import structlog
 from vigil.v1.meta_pb2 import Span
@@ -22,10 +21,10 @@ from services.common.topics import Topic
 from services.common.triton import ModelUnavailable
 from services.nlp_coder import messages, metrics
 from services.nlp_coder.coding import Basis, ranked_codes
-from services.nlp_coder.features import Occurrences, occurrences_of, terms_of
+from services.nlp_coder.features import Occurrences, terms_of, windows_of
 from services.nlp_coder.findings import Finding, ReportTerms, findings_of, is_report
 from services.nlp_coder.language import Languages, reason_not_to_read
-from services.nlp_coder.models import IcdCoder, Prediction
+from services.nlp_coder.models import IcdCoder, Prediction, joined
 from services.nlp_coder.ranking import Ranker
 from services.nlp_coder.reading import Reader, ReadNote, read_note
 
@@ -34,8 +33,7 @@ log = structlog.get_logger()
 # Longer notes, and those with more spans to read, are worked on in a thread, so that heartbeats and other notes go on.
 _LONG_NOTE_CHARS = 20_000
 _MANY_SPANS = 1_000
-
-T = TypeVar("T")
+_ALONE = "codes are from the dictionary and the rules alone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +51,10 @@ class Coder:
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """A note, read, with its model input and report findings."""
+    """A note, read, with its model input (a window, or more) and report findings."""
 
     note: ReadNote
-    occurrences: Occurrences
+    windows: list[Occurrences]
     findings: list[Finding]
 
 
@@ -92,38 +90,43 @@ async def code_note(note: NoteReceived, deps: Coder, asked: Sequence[Span] = ())
         return coded
     text = note.text[: deps.max_note_chars]
     is_long = len(text) > _LONG_NOTE_CHARS or len(asked) > _MANY_SPANS
-    prepared = await _computed(partial(_read, text, note.kind, deps), is_long=is_long)
-    prediction = await _predicted(prepared.occurrences, deps, coded)
-    await _computed(partial(_fill, coded, prepared, prediction, deps, asked), is_long=is_long)
-    coded.truncated = len(text) < len(note.text) or prepared.occurrences.truncated
+    prepared = await _prepared(text, note.kind, deps, is_long=is_long)
+    prediction = await _predicted(prepared.windows, deps, coded)
+    fill = partial(_fill, coded, prepared, prediction, deps, asked)
+    is_whole = await asyncio.to_thread(fill) if is_long else fill()
+    coded.truncated = len(text) < len(note.text) or not is_whole
     stacker = deps.ranker.dictionary_alone if coded.degraded else deps.ranker.with_model
     coded.threshold = stacker.threshold
     metrics.NOTES.labels("degraded" if coded.degraded else "coded").inc()
     return coded
 
 
-async def _computed(work: Callable[[], T], *, is_long: bool) -> T:
-    return await asyncio.to_thread(work) if is_long else work()
+async def _prepared(text: str, kind: str, deps: Coder, *, is_long: bool) -> _Prepared:
+    if is_long:
+        return await asyncio.to_thread(_read, text, kind, deps)
+    async with deps.icd_coder.batches.turn():
+        return _read(text, kind, deps)
 
 
 def _read(text: str, kind: str, deps: Coder) -> _Prepared:
     started = time.thread_time()
     note = read_note(text, deps.reader)
-    occurrences = occurrences_of(terms_of(note.document, note.mentions), deps.icd_coder.vocabulary)
+    windows = windows_of(terms_of(note.document, note.mentions), deps.icd_coder.vocabulary)
     findings = findings_of(note.document, deps.report_terms, kind) if is_report(kind, note.document) else []
     metrics.READ_SECONDS.observe(time.thread_time() - started)
-    return _Prepared(note, occurrences, findings)
+    metrics.NOTE_WINDOWS.observe(len(windows))
+    return _Prepared(note, windows, findings)
 
 
-async def _predicted(occurrences: Occurrences, deps: Coder, coded: NoteCoded) -> Prediction | None:
+async def _predicted(windows: Sequence[Occurrences], deps: Coder, coded: NoteCoded) -> Prediction | None:
     """The model's answer; None, with `coded` marked, when it gave none; None for a note without a known word."""
-    if not occurrences.words:
+    if not windows:
         return None
     try:
-        prediction = await deps.icd_coder.predict(occurrences)
+        prediction = await deps.icd_coder.predict(windows)
     except ModelUnavailable as error:
         log.warning("coded by the dictionary alone", message_id=coded.note_message_id, reason=error.reason)
-        coded.degraded, coded.degraded_reason = True, error.reason
+        coded.degraded, coded.degraded_reason = True, f"{error.reason}; {_ALONE}"
         return None
     coded.models.append(prediction.version)
     return prediction
@@ -131,14 +134,16 @@ async def _predicted(occurrences: Occurrences, deps: Coder, coded: NoteCoded) ->
 
 def _fill(
     coded: NoteCoded, prepared: _Prepared, prediction: Prediction | None, deps: Coder, asked: Sequence[Span]
-) -> None:
+) -> bool:
+    """Whether everything that was read is in the answer, which Kafka has to take in one message."""
     document = prepared.note.document
-    codes = ranked_codes(Basis(prepared.note, prepared.occurrences, prediction), deps.ranker, deps.reader)
+    codes = ranked_codes(Basis(prepared.note, joined(prepared.windows), prediction), deps.ranker, deps.reader)
     coded.sections.extend(messages.sections_of(document))
-    coded.codes.extend(messages.as_note_code(code) for code in codes)
+    coded.codes.extend([messages.as_note_code(code) for code in codes])
     coded.entities.extend(messages.entities_of(prepared.note))
-    coded.findings.extend(messages.as_report_finding(finding) for finding in prepared.findings)
+    coded.findings.extend([messages.as_report_finding(finding) for finding in prepared.findings])
     coded.span_assertions.extend(messages.span_assertions_of(document, asked))
     for code in codes:
         if code.selected:
             metrics.CODES.labels(code.origin).inc()
+    return messages.is_whole(prepared.note, codes, prepared.findings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from vigil.v1 import notes_pb2
 from vigil.v1.meta_pb2 import Span
@@ -26,6 +26,20 @@ _EXPERIENCER = {
     "family": notes_pb2.EXPERIENCER_FAMILY,
     "other": notes_pb2.EXPERIENCER_OTHER,
 }
+# Kafka takes 8 MB at a time, of which a megabyte of text can be half. No note that a person wrote comes near these.
+MOST_SECTIONS = 20_000
+MOST_ENTITIES = 50_000
+MOST_SPANS = 1_000
+
+
+def is_whole(note: ReadNote, codes: Sequence[RankedCode], findings: Sequence[Finding]) -> bool:
+    """Whether nothing of what was read is left out below: sections, entities, or spans of a code or finding."""
+    spans = [code.spans for code in codes] + [finding.spans for finding in findings]
+    return (
+        len(note.document.sections) <= MOST_SECTIONS
+        and len(note.mentions) <= MOST_ENTITIES
+        and all(len(found) <= MOST_SPANS for found in spans)
+    )
 
 
 def temporality(reading: Reading) -> notes_pb2.Temporality.ValueType:
@@ -34,7 +48,8 @@ def temporality(reading: Reading) -> notes_pb2.Temporality.ValueType:
 
 def sections_of(document: Document) -> list[Section]:
     return [
-        Section(name=section.name, span=Span(start=section.start, end=section.end)) for section in document.sections
+        Section(name=section.name, span=Span(start=section.start, end=section.end))
+        for section in document.sections[:MOST_SECTIONS]
     ]
 
 
@@ -68,7 +83,7 @@ def entities_of(note: ReadNote) -> list[Entity]:
             experiencer=_EXPERIENCER[read.reading.experiencer],
             code=read.mention.code,
         )
-        for read in note.mentions
+        for read in note.mentions[:MOST_ENTITIES]
     ]
 
 
@@ -98,5 +113,5 @@ def _span(characters: tuple[int, int]) -> Span:
     return Span(start=characters[0], end=characters[1])
 
 
-def _spans(spans: Iterable[tuple[int, int]]) -> list[Span]:
-    return [_span(span) for span in spans]
+def _spans(spans: Sequence[tuple[int, int]]) -> list[Span]:
+    return [_span(span) for span in spans[:MOST_SPANS]]

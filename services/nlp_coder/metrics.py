@@ -12,3 +12,9 @@ READ_SECONDS = Histogram(
 NOTE_CHARACTERS = Histogram(
     "vigil_nlp_coder_note_characters", "Length of notes.", buckets=(100, 300, 1000, 3000, 10000, 30000, 100000, 1000000)
 )
+NOTE_WINDOWS = Histogram(
+    "vigil_nlp_coder_note_windows", "Windows that notes are read in by the model.", buckets=(0, 1, 2, 4, 8, 32, 128)
+)
+MODEL_BATCH_ROWS = Histogram(
+    "vigil_nlp_coder_model_batch_rows", "Windows in one inference.", buckets=(1, 2, 4, 8, 16, 32)
+)

@@ -1,5 +1,6 @@
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +14,11 @@ from services.common.clock import to_timestamp
 from services.common.settings import REPOSITORY, SharedSettings
 from services.common.triton import ModelUnavailable
 from services.nlp_coder.config import NlpCoderSettings
+from services.nlp_coder.features import Occurrences, terms_of, windows_of
 from services.nlp_coder.handlers import Coder, code_note
+from services.nlp_coder.models import IcdCoder, Inference
+from services.nlp_coder.outage import Outage
+from services.nlp_coder.reading import read_note
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 WRITTEN = datetime(2026, 11, 23, 7, 30, tzinfo=UTC)
@@ -64,3 +69,15 @@ def note_received(text: str, **fields: Any) -> NoteReceived:
 
 async def coded(coder: Coder, text: str, **fields: Any) -> NoteCoded:
     return await code_note(note_received(text, **fields), coder)
+
+
+def with_inference(coder: Coder, inference: Inference, wait_s: float = 0.0) -> Coder:
+    """The same tables, another model; quicker than to load them again."""
+    return replace(coder, icd_coder=IcdCoder(inference, coder.icd_coder.vocabulary, Outage(wait_s)))
+
+
+def window_of(text: str, coder: Coder) -> Occurrences:
+    """Model input of a note that is short enough for one."""
+    note = read_note(text, coder.reader)
+    [window] = windows_of(terms_of(note.document, note.mentions), coder.icd_coder.vocabulary)
+    return window

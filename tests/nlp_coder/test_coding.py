@@ -6,9 +6,8 @@ from vigil.v1.notes_pb2 import NoteCoded
 from services.common.identity import message_id
 from services.common.outcomes import Invalid
 from services.common.topics import Topic
-from services.nlp_coder.app import make_coder
 from services.nlp_coder.handlers import Coder, code_note, code_received_note
-from tests.nlp_coder.fakes import NOW, LocalInference, coded, note_received, settings_of
+from tests.nlp_coder.fakes import coded, note_received
 
 NOTE = """HISTORY OF PRESENT ILLNESS: 68-year-old man with fever and productive cough. Denies chest pain.
 PMH: hypertension, prior appendicitis.
@@ -136,39 +135,3 @@ async def test_another_language_is_abstained_from_with_the_reason(coder: Coder) 
     answer = await coded(coder, "El paciente niega fiebre y dolor de cabeza desde ayer.")
     assert answer.abstained == "not in English: es"
     assert not answer.codes
-
-
-async def test_a_megabyte_is_read_in_part_and_says_so(coder: Coder) -> None:
-    text = "The patient has pneumonia and fever. " * 28_000
-    answer = await coded(coder, text)
-    assert answer.truncated
-    assert answer.text == text
-    assert "J18.9" in selected(answer)
-
-
-async def test_an_outage_that_lasts_gives_a_labelled_answer_of_the_dictionary() -> None:
-    coder = make_coder(settings_of(model_wait_s=0.2), LocalInference(failures=10**6), lambda: NOW)
-    answer = await coded(coder, NOTE)
-    assert answer.degraded
-    assert answer.degraded_reason == "icd_coder: away"
-    assert not answer.models
-    assert {code.origin for code in answer.codes} == {"dictionary"}
-    assert "J18.9" in selected(answer)
-    assert answer.threshold == pytest.approx(coder.ranker.dictionary_alone.threshold)
-
-
-async def test_a_short_outage_is_waited_for() -> None:
-    inference = LocalInference(failures=3)
-    coder = make_coder(settings_of(model_wait_s=5), inference, lambda: NOW)
-    answer = await coded(coder, NOTE)
-    assert not answer.degraded
-    assert inference.calls == 4
-
-
-async def test_the_wait_is_for_the_outage_and_not_for_each_note() -> None:
-    inference = LocalInference(failures=10**6)
-    coder = make_coder(settings_of(model_wait_s=0.2), inference, lambda: NOW)
-    await coded(coder, NOTE)
-    calls = inference.calls
-    await coded(coder, NOTE)
-    assert inference.calls == calls + 1

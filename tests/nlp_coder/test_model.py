@@ -10,6 +10,7 @@ from services.common.settings import REPOSITORY
 from services.common.triton import ModelUnavailable
 from services.nlp_coder.features import LENGTHS, Occurrences, load_vocabulary, padded
 from services.nlp_coder.models import OUTPUTS, IcdCoder
+from services.nlp_coder.outage import Outage
 from tests.nlp_coder.fakes import LocalInference
 
 FOLDER = REPOSITORY / "triton_models" / "icd_coder"
@@ -19,7 +20,7 @@ def occurrences(count: int, seed: int = 0) -> Occurrences:
     rng = np.random.default_rng(seed)
     ids = rng.integers(1, len(load_vocabulary(FOLDER / "assets").ids), count)
     weights = rng.random(count, dtype=np.float32) / 10
-    return Occurrences(ids, weights, [(index, index + 1) for index in range(count)], truncated=False)
+    return Occurrences(ids, weights, [(index, index + 1) for index in range(count)])
 
 
 def test_configuration_vocabulary_and_file_name_the_same_model() -> None:
@@ -39,7 +40,7 @@ def test_the_card_says_what_the_metrics_say() -> None:
 
 async def test_padding_and_company_in_a_batch_change_nothing() -> None:
     inference = LocalInference()
-    short, long = (padded(occurrences(count, seed)) for count, seed in ((40, 1), (60, 2)))
+    short, long = (padded([occurrences(count, seed)]) for count, seed in ((40, 1), (60, 2)))
     alone = await inference.infer("icd_coder", {"token_ids": short[0], "weights": short[1]}, OUTPUTS)
     wide = [np.pad(tensor, ((0, 0), (0, 192))) for tensor in short]
     spacious = await inference.infer("icd_coder", {"token_ids": wide[0], "weights": wide[1]}, OUTPUTS)
@@ -53,9 +54,7 @@ async def test_padding_and_company_in_a_batch_change_nothing() -> None:
 
 
 async def test_without_words_the_model_gives_its_priors_and_no_position() -> None:
-    token_ids, weights = padded(
-        Occurrences(np.array([], dtype=np.int64), np.array([], dtype=np.float32), [], truncated=False)
-    )
+    token_ids, weights = padded([Occurrences(np.array([], dtype=np.int64), np.array([], dtype=np.float32), [])])
     answer = await LocalInference().infer("icd_coder", {"token_ids": token_ids, "weights": weights}, OUTPUTS)
     assert token_ids.shape == (1, LENGTHS[0])
     assert (answer["probability"] < 0.5).all()
@@ -63,15 +62,15 @@ async def test_without_words_the_model_gives_its_priors_and_no_position() -> Non
 
 
 async def test_another_model_than_the_vocabulary_names_is_not_used() -> None:
-    coder = IcdCoder(LocalInference(sha256="f" * 64), load_vocabulary(FOLDER / "assets"), wait_s=0)
+    coder = IcdCoder(LocalInference(sha256="f" * 64), load_vocabulary(FOLDER / "assets"), Outage(0))
     with pytest.raises(ModelUnavailable, match="another model"):
-        await coder.predict(occurrences(5))
+        await coder.predict([occurrences(5)])
     with pytest.raises(ModelUnavailable, match="another model"):
         await coder.probe()
 
 
 async def test_readiness_is_a_real_inference() -> None:
     vocabulary = load_vocabulary(FOLDER / "assets")
-    await IcdCoder(LocalInference(), vocabulary, wait_s=0).probe()
+    await IcdCoder(LocalInference(), vocabulary, Outage(0)).probe()
     with pytest.raises(ModelUnavailable):
-        await IcdCoder(LocalInference(failures=1), vocabulary, wait_s=0).probe()
+        await IcdCoder(LocalInference(failures=1), vocabulary, Outage(0)).probe()
