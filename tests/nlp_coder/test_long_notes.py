@@ -26,6 +26,12 @@ HOSTILE = {
     "one giant word": "a",
     "one giant number": "1",
     "headers that do not end": ".a" + " " * 3000,
+    "control characters": "".join(map(chr, range(32))),
+    "NUL": "\x00",
+    "emoji": "\U0001f637",
+    "letters apart": "a ",
+    "base64": "QUJDREVG",
+    "no letters": "%$ 12.5 / ",
 }
 
 
