@@ -1,0 +1,187 @@
+"""From what a text says to what may be coded: denied, past and family mentions, status codes, Excludes1.
+
+ICD-10-CM Official Guidelines for Coding and Reporting FY2026 (US Centers for Medicare & Medicaid Services and National
+Center for Health Statistics).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+from services.nlp_coder.assertion import Reading
+from services.nlp_coder.code_set import CodeSet
+from services.nlp_coder.document import Document
+from services.nlp_coder.evidence import CATEGORY_CHARACTERS, ChronicConditions, ReadMention
+from services.nlp_coder.excludes import excluded_pairs
+from services.nlp_coder.history_codes import code_of
+from services.nlp_coder.phrases import PhraseTable
+from services.nlp_coder.standing import Standing, StandingTables, load_standing_tables, standing_of
+from services.nlp_coder.status_codes import StatusMention, StatusTerm, load_status_terms, status_mentions
+
+Reason = Literal["denied", "past", "family", "other", "hypothetical", "uncertain", "excludes1"]
+# The firmest first; of what is asked in one place and denied in another, the denial holds.
+_REASONS: tuple[Reason, ...] = ("past", "denied", "family", "other", "hypothetical")
+# Kinds of notes whose uncertain diagnoses are not coded as if they existed (IV.H; inpatients' are, II.H).
+_OUTPATIENT_KINDS = frozenset({"emergency"})
+# What names leave open: a term that denies the unspecified form denies all of its kind.
+_OPEN = ("unspecified", "without")
+
+
+class Scored(Protocol):
+    """A candidate code; `selected`: its score reaches the operating point."""
+
+    @property
+    def code(self) -> str: ...
+    @property
+    def score(self) -> float: ...
+    @property
+    def selected(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """Why a code is not selected. `by`: the code that stands instead of it, where there is one."""
+
+    reason: Reason
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryCode:
+    """A history, family or status code, and the codes of the `conditions` it stands for.
+
+    words: (first, after the last) of each mention and of what made it a past or a relative's one, in order.
+    """
+
+    code: str
+    conditions: tuple[str, ...]
+    words: tuple[tuple[int, int], ...]
+    reading: Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What the guidelines add to the candidates, and which of them they withhold."""
+
+    added: Sequence[HistoryCode]
+    withheld: Mapping[str, Withheld]
+
+
+@dataclass(frozen=True, slots=True)
+class Guidelines:
+    """The tables; loaded once."""
+
+    code_set: CodeSet
+    standing: StandingTables
+    status_terms: PhraseTable[StatusTerm]
+
+
+def load_guidelines(code_set: CodeSet, chronic: ChronicConditions) -> Guidelines:
+    """Read the tables. Raises ValueError for a slip in one."""
+    return Guidelines(code_set, load_standing_tables(code_set, chronic), load_status_terms(code_set))
+
+
+def apply_guidelines(
+    codes: Sequence[Scored],
+    mentions: Sequence[ReadMention],
+    document: Document,
+    guidelines: Guidelines,
+    kind: str = "",
+) -> Ruling:
+    """Rule on candidate codes of a note, in any order. kind: as in NoteReceived. Pure."""
+    statuses = list(status_mentions(document, guidelines.status_terms))
+    standings = [(read, _standing(read, statuses, document, guidelines.standing)) for read in mentions]
+    said = _said(standings, guidelines.code_set)
+    withheld: dict[str, Withheld] = {}
+    for candidate in codes:
+        reason = _contradiction(candidate.code, said, is_outpatient=kind in _OUTPATIENT_KINDS)
+        if reason is not None:
+            withheld[candidate.code] = Withheld(reason)
+    added = _history(standings, statuses, said, guidelines.standing)
+    standing = sorted(
+        (one for one in codes if one.selected and one.code not in withheld), key=lambda one: (-one.score, one.code)
+    )
+    excluded = excluded_pairs([*(one.code for one in standing), *(one.code for one in added)], guidelines.code_set)
+    withheld |= {code: Withheld("excludes1", other) for code, other in excluded.items()}
+    return Ruling([one for one in added if one.code not in excluded], withheld)
+
+
+def _standing(
+    read: ReadMention, statuses: Sequence[StatusMention], document: Document, tables: StandingTables
+) -> Standing:
+    """A word of a status phrase says nothing else: a "former smoker" is none."""
+    if any(status.first <= read.mention.first and read.mention.last <= status.last for status in statuses):
+        return "past"
+    return standing_of(read, document, tables)
+
+
+def _said(standings: Iterable[tuple[ReadMention, Standing]], code_set: CodeSet) -> dict[str, set[Standing]]:
+    """How the note speaks of each code, and of the codes that an unspecified one stands for, by their beginning."""
+    said: dict[str, set[Standing]] = {}
+    for read, standing in standings:
+        for beginning in {read.mention.code, _kind_of(read.mention.code, code_set)}:
+            said.setdefault(beginning, set()).add(standing)
+    return said
+
+
+def _kind_of(code: str, code_set: CodeSet) -> str:
+    """The beginning of all codes that a code which leaves things open stands for: J18 for J18.9; else the code."""
+    known = code_set.codes.get(code)
+    if known is None or not any(word in known.display.lower() for word in _OPEN):
+        return code
+    return code[:CATEGORY_CHARACTERS] + code[CATEGORY_CHARACTERS:].rstrip("09").rstrip(".")
+
+
+def _contradiction(code: str, said: Mapping[str, set[Standing]], *, is_outpatient: bool = False) -> Reason | None:
+    """Why a code cannot be coded as a current condition; None when it can. The closest mentions decide."""
+    for length in range(len(code), CATEGORY_CHARACTERS - 1, -1):
+        standings = said.get(code[:length])
+        if standings is None:
+            continue
+        if "current" in standings:
+            return None
+        if "uncertain" in standings and "denied" not in standings:
+            return "uncertain" if is_outpatient else None
+        return next(reason for reason in _REASONS if reason in standings)
+    return None
+
+
+def _history(
+    standings: Sequence[tuple[ReadMention, Standing]],
+    statuses: Sequence[StatusMention],
+    said: Mapping[str, set[Standing]],
+    tables: StandingTables,
+) -> list[HistoryCode]:
+    """History, family and status codes, in the order of the text."""
+    found: dict[str, HistoryCode] = {}
+    for status in statuses:
+        _add(found, HistoryCode(status.code, (), _words(status.first, status.last, status.reading), status.reading))
+    for read, standing in standings:
+        condition, reading = read.mention.code, read.reading
+        if reading.status != "present":
+            continue
+        code = None
+        if standing == "family":
+            code = code_of(tables.history.family, condition)
+        elif standing == "past" and _contradiction(condition, said) == "past":
+            code = code_of(tables.history.personal, condition) if reading.historical else None
+        if code is not None:
+            words = _words(read.mention.first, read.mention.last, reading)
+            _add(found, HistoryCode(code, (condition,), words, reading))
+    return sorted(found.values(), key=lambda one: one.words)
+
+
+def _words(first: int, last: int, reading: Reading) -> tuple[tuple[int, int], ...]:
+    ranges = {(first, last)} | ({reading.trigger} if reading.trigger else set())
+    return tuple(sorted(ranges))
+
+
+def _add(found: dict[str, HistoryCode], new: HistoryCode) -> None:
+    old = found.get(new.code)
+    if old is None:
+        found[new.code] = new
+        return
+    conditions = tuple(dict.fromkeys(old.conditions + new.conditions))
+    found[new.code] = replace(old, conditions=conditions, words=tuple(sorted({*old.words, *new.words})))

@@ -1,0 +1,102 @@
+"""What a mention says of the patient now: a current condition, a past one, a relative's, or none.
+
+ICD-10-CM Official Guidelines FY2026: I.C.21.c.4 (history of), I.C.2.m (past cancer), I.C.9.d and e (past stroke and
+heart attack), IV.I (chronic conditions), II.H and IV.H (uncertain diagnoses).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from services.nlp_coder.code_set import CodeSet
+from services.nlp_coder.data_files import rows
+from services.nlp_coder.document import Document
+from services.nlp_coder.evidence import ChronicConditions, ReadMention
+from services.nlp_coder.history_codes import HistoryCodes, code_of, load_history_codes
+from services.nlp_coder.phrases import PhraseTable, phrase_table
+from services.nlp_coder.tokens import words_of
+
+Standing = Literal["current", "uncertain", "past", "denied", "family", "other", "hypothetical"]
+# Symptoms (R) open the present story ("a history of weight loss"); a status (Z) holds however long ago it began.
+_TIMELESS = ("R", "Z")
+# "A 3-week history of", "long history of": since then, and not once.
+_SINCE = frozenset(
+    {"hour", "day", "week", "month", "year", "long", "recent", "short", "brief", "clinical", "current", "present"}
+)
+_UNITS = frozenset({"hour", "day", "week", "month", "year"})
+_DURATION_WORDS = 4
+# How far cues are looked for, in words, inside the clause; local.
+_CUES_BEFORE, _CUES_AFTER = 5, 10
+
+
+@dataclass(frozen=True, slots=True)
+class StandingTables:
+    """What is known of conditions that pass. `cues`: phrase to "ongoing", "ended" or "repaired"."""
+
+    chronic: ChronicConditions
+    history: HistoryCodes
+    cues: PhraseTable[str]
+
+
+def load_standing_tables(code_set: CodeSet, chronic: ChronicConditions) -> StandingTables:
+    cues = phrase_table((words_of(phrase).norms, effect) for phrase, effect, _source in rows("history_cues.tsv", 3))
+    return StandingTables(chronic, load_history_codes(code_set), cues)
+
+
+def standing_of(read: ReadMention, document: Document, tables: StandingTables) -> Standing:
+    """How a mention counts."""
+    reading = read.reading
+    if reading.experiencer != "patient":
+        return reading.experiencer
+    if reading.status == "absent":
+        return "denied"
+    if reading.status == "hypothetical":
+        return "hypothetical"
+    if reading.historical and _is_over(read, document, tables):
+        return "past"
+    return "uncertain" if reading.status == "possible" else "current"
+
+
+def _is_over(read: ReadMention, document: Document, tables: StandingTables) -> bool:
+    code, trigger = read.mention.code, read.reading.trigger
+    if code[0] in _TIMELESS or code_of(tables.history.personal, code) is None:
+        return False
+    if trigger is not None and trigger[0] > 0 and document.words.norms[trigger[0] - 1] in _SINCE:
+        return False
+    cues = _cues_near(read, document, tables.cues)
+    if "ongoing" in cues or _lasts(read, document):
+        return False
+    if code_of(tables.history.ends, code) is not None:
+        # A cancer in a list of past diagnoses may be under treatment; "history of" says that it is not.
+        return trigger is not None or "ended" in cues
+    if code_of(tables.history.repaired, code) is not None:
+        return "repaired" in cues
+    return code not in tables.chronic
+
+
+def _cues_near(read: ReadMention, document: Document, cues: PhraseTable[str]) -> set[str]:
+    norms = document.words.norms
+    first, last = read.mention.first, read.mention.last
+    found = set()
+    for word in range(max(0, first - _CUES_BEFORE), min(len(norms), last + _CUES_AFTER)):
+        if first <= word < last or not _same_clause(document, word, first if word < first else last - 1):
+            continue
+        match = cues.longest_from(norms, word, document.stops[word])
+        if match is not None:
+            found.add(match[1])
+    return found
+
+
+def _lasts(read: ReadMention, document: Document) -> bool:
+    """Whether "for 9 months" or "since 2010" follows the mention."""
+    last, norms = read.mention.last, document.words.norms
+    following: Sequence[str] = norms[last : last + _DURATION_WORDS]
+    if not following or not _same_clause(document, last, last - 1):
+        return False
+    return following[0] == "since" or (following[0] == "for" and not _UNITS.isdisjoint(following))
+
+
+def _same_clause(document: Document, word: int, other: int) -> bool:
+    return document.sentence[word] == document.sentence[other] and document.clauses[word] == document.clauses[other]
