@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 
 from services.nlp_coder.code_set import CodeSet
 
 
-def excluded_pairs(codes: Iterable[str], code_set: CodeSet) -> dict[str, str]:
-    """Of codes, the best first: those that an Excludes1 note sets against a better one, with that one.
+def excluded_codes(codes: Sequence[str], code_set: CodeSet, are_related: Callable[[str, str], bool]) -> dict[str, str]:
+    """Of codes, the best first: those that may not stand beside another, with that one.
 
-    A note holds for all codes below its own. That the two may be unrelated, the one exception of the guidelines, only
-    a person can tell.
+    A note at A that excludes B says "not coded here" of B: B stays, and A goes. Where each excludes the other, the
+    better one stays. A note holds for all codes below its own. Unrelated conditions may stand together.
     """
-    kept: list[str] = []
     excluded: dict[str, str] = {}
-    for code in codes:
-        other = next((one for one in kept if are_exclusive(code, one, code_set)), None)
-        if other is None:
-            kept.append(code)
-        else:
-            excluded[code] = other
+    for place, worse in enumerate(codes):
+        for better in codes[:place]:
+            if better in excluded:
+                continue
+            loser = _loser(better, worse, code_set)
+            if loser is not None and are_related(better, worse):
+                excluded[loser] = better if loser == worse else worse
+                if loser == worse:
+                    break
     return excluded
 
 
-def are_exclusive(code: str, other: str, code_set: CodeSet) -> bool:
-    """Whether a note of either excludes the other."""
-    return _excludes(code, other, code_set) or _excludes(other, code, code_set)
+def _loser(better: str, worse: str, code_set: CodeSet) -> str | None:
+    if excludes(worse, better, code_set):
+        return worse
+    return better if excludes(better, worse, code_set) else None
 
 
-def _excludes(code: str, other: str, code_set: CodeSet) -> bool:
+def excludes(code: str, other: str, code_set: CodeSet) -> bool:
+    """Whether a note at `code`, or above it, names `other`."""
     return any(
         other in found
         for above in code_set.line(code)

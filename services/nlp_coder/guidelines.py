@@ -13,8 +13,8 @@ from typing import Literal, Protocol
 from services.nlp_coder.assertion import Reading
 from services.nlp_coder.code_set import CodeSet
 from services.nlp_coder.document import Document
-from services.nlp_coder.evidence import CATEGORY_CHARACTERS, ChronicConditions, ReadMention
-from services.nlp_coder.excludes import excluded_pairs
+from services.nlp_coder.evidence import CATEGORY_CHARACTERS, SYMPTOMS, ChronicConditions, ReadMention
+from services.nlp_coder.excludes import excluded_codes
 from services.nlp_coder.history_codes import code_of
 from services.nlp_coder.phrases import PhraseTable
 from services.nlp_coder.standing import Standing, StandingTables, load_standing_tables, standing_of
@@ -100,12 +100,29 @@ def apply_guidelines(
         if reason is not None:
             withheld[candidate.code] = Withheld(reason)
     added = _history(standings, statuses, said, guidelines.standing)
-    standing = sorted(
-        (one for one in codes if one.selected and one.code not in withheld), key=lambda one: (-one.score, one.code)
-    )
-    excluded = excluded_pairs([*(one.code for one in standing), *(one.code for one in added)], guidelines.code_set)
+    chosen = sorted((-one.score, one.code) for one in codes if one.selected and one.code not in withheld)
+    together = [*(code for _score, code in chosen), *(one.code for one in added)]
+    excluded = excluded_codes(together, guidelines.code_set, _Related(mentions, document))
     withheld |= {code: Withheld("excludes1", other) for code, other in excluded.items()}
     return Ruling([one for one in added if one.code not in excluded], withheld)
+
+
+class _Related:
+    """Whether two codes are about one condition.
+
+    A symptom is coded beside what excludes it unless both stand in one sentence: "joint pain" here and "headache" there
+    are two pains (I.A.12.a, unrelated conditions). Two diagnoses that exclude each other are taken to be related.
+    """
+
+    def __init__(self, mentions: Sequence[ReadMention], document: Document) -> None:
+        self._sentences: dict[str, set[int]] = {}
+        for read in mentions:
+            self._sentences.setdefault(read.mention.code, set()).add(document.sentence[read.mention.first])
+
+    def __call__(self, code: str, other: str) -> bool:
+        if SYMPTOMS not in (code[0], other[0]):
+            return True
+        return not self._sentences.get(code, set()).isdisjoint(self._sentences.get(other, ()))
 
 
 def _standing(

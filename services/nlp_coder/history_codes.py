@@ -46,8 +46,14 @@ def load_history_codes(code_set: CodeSet) -> HistoryCodes:
 
 
 def code_of(table: Sequence[tuple[CodeRange, str]], condition: str) -> str | None:
-    """What the narrowest range that holds the condition says."""
-    return next((code for found, code in table if condition in found), None)
+    """What the narrowest range that holds the condition says; None when that is no code."""
+    code = next((code for found, code in table if condition in found), _NO_CODE)
+    return None if code == _NO_CODE else code
+
+
+def holds(table: Sequence[tuple[CodeRange, str]], condition: str) -> bool:
+    """Whether a range of the table holds the condition."""
+    return any(condition in found for found, _code in table)
 
 
 def _of_tabular_list(code_set: CodeSet) -> Iterator[tuple[str, CodeRange, str]]:

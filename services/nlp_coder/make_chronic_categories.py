@@ -18,8 +18,13 @@ _HEADER = """\
 # reduced without loss by make_chronic_categories.py; its "no determination" counts as not chronic.
 # code\tchronic\tsource
 """
-# What CCIR leaves out because it may be cured within a year, and what nonetheless stays until it is repaired.
+# What CCIR leaves out, and what nonetheless stays.
 _LOCAL = """\
+M86.3\t1\tlocal: chronic by its name
+M86.4\t1\tlocal: chronic by its name
+M86.5\t1\tlocal: chronic by its name
+M86.6\t1\tlocal: chronic by its name
+N41.1\t1\tlocal: chronic by its name
 K40\t1\tlocal: a hernia stays until it is repaired
 K41\t1\tlocal: a hernia stays until it is repaired
 K42\t1\tlocal: a hernia stays until it is repaired

@@ -14,7 +14,7 @@ from services.nlp_coder.code_set import CodeSet
 from services.nlp_coder.data_files import rows
 from services.nlp_coder.document import Document
 from services.nlp_coder.evidence import ChronicConditions, ReadMention
-from services.nlp_coder.history_codes import HistoryCodes, code_of, load_history_codes
+from services.nlp_coder.history_codes import HistoryCodes, code_of, holds, load_history_codes
 from services.nlp_coder.phrases import PhraseTable, phrase_table
 from services.nlp_coder.tokens import words_of
 
@@ -28,7 +28,7 @@ _SINCE = frozenset(
 _UNITS = frozenset({"hour", "day", "week", "month", "year"})
 _DURATION_WORDS = 4
 # How far cues are looked for, in words, inside the clause; local.
-_CUES_BEFORE, _CUES_AFTER = 5, 10
+_CUES_BEFORE, _CUES_AFTER = 5, 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +68,10 @@ def _is_over(read: ReadMention, document: Document, tables: StandingTables) -> b
     cues = _cues_near(read, document, tables.cues)
     if "ongoing" in cues or _lasts(read, document):
         return False
-    if code_of(tables.history.ends, code) is not None:
+    if holds(tables.history.ends, code):
         # A cancer in a list of past diagnoses may be under treatment; "history of" says that it is not.
         return trigger is not None or "ended" in cues
-    if code_of(tables.history.repaired, code) is not None:
+    if holds(tables.history.repaired, code):
         return "repaired" in cues
     return code not in tables.chronic
 
