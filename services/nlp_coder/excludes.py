@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from services.nlp_coder.code_set import CodeSet
+from services.nlp_coder.code_set import CodeRange, CodeSet
 
 
 def excluded_codes(codes: Sequence[str], code_set: CodeSet, are_related: Callable[[str, str], bool]) -> dict[str, str]:
@@ -14,30 +14,42 @@ def excluded_codes(codes: Sequence[str], code_set: CodeSet, are_related: Callabl
     better one stays. A note holds for all codes below its own. Unrelated conditions may stand together.
     """
     excluded: dict[str, str] = {}
+    notes = {code: _notes_on(code, code_set) for code in codes}
     for place, worse in enumerate(codes):
         for better in codes[:place]:
             if better in excluded:
                 continue
-            loser = _loser(better, worse, code_set)
-            if loser is not None and are_related(better, worse):
+            if _names(notes[worse], better):
+                loser = worse
+            elif _names(notes[better], worse):
+                loser = better
+            else:
+                continue
+            if are_related(better, worse):
                 excluded[loser] = better if loser == worse else worse
                 if loser == worse:
                     break
     return excluded
 
 
-def _loser(better: str, worse: str, code_set: CodeSet) -> str | None:
-    if excludes(worse, better, code_set):
-        return worse
-    return better if excludes(better, worse, code_set) else None
-
-
 def excludes(code: str, other: str, code_set: CodeSet) -> bool:
     """Whether a note at `code`, or above it, names `other`."""
-    return any(
-        other in found
-        for above in code_set.line(code)
-        # What is below the note itself is divided by it, and not excluded from itself.
-        if above in code_set.excludes1 and not other.startswith(above)
-        for found in code_set.excludes1[above]
-    )
+    return _names(_notes_on(code, code_set), other)
+
+
+# What the notes on a code exclude, by first letter: (the code that the note stands at, the excluded codes).
+_Notes = Mapping[str, Sequence[tuple[str, CodeRange]]]
+
+
+def _notes_on(code: str, code_set: CodeSet) -> _Notes:
+    notes: dict[str, list[tuple[str, CodeRange]]] = {}
+    for above in code_set.line(code):
+        for found in code_set.excludes1.get(above, ()):
+            for letter in {found.first[0], found.last[0]}:
+                notes.setdefault(letter, []).append((above, found))
+    return notes
+
+
+def _names(notes: _Notes, other: str) -> bool:
+    # What is below the note itself is divided by it, and not excluded from itself.
+    return any(other in found and not other.startswith(above) for above, found in notes.get(other[0], ()))

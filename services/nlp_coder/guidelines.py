@@ -135,10 +135,15 @@ def _standing(
 
 
 def _said(standings: Iterable[tuple[ReadMention, Standing]], code_set: CodeSet) -> dict[str, set[Standing]]:
-    """How the note speaks of each code, and of the codes that an unspecified one stands for, by their beginning."""
+    """How the note speaks of each code, and of the codes that an unspecified one stands for, by their beginning.
+
+    Every category that is spoken of has an entry, if only an empty one.
+    """
     said: dict[str, set[Standing]] = {}
     for read, standing in standings:
-        for beginning in {read.mention.code, _kind_of(read.mention.code, code_set)}:
+        code = read.mention.code
+        said.setdefault(code[:CATEGORY_CHARACTERS], set())
+        for beginning in {code, _kind_of(code, code_set)}:
             said.setdefault(beginning, set()).add(standing)
     return said
 
@@ -153,9 +158,11 @@ def _kind_of(code: str, code_set: CodeSet) -> str:
 
 def _contradiction(code: str, said: Mapping[str, set[Standing]], *, is_outpatient: bool = False) -> Reason | None:
     """Why a code cannot be coded as a current condition; None when it can. The closest mentions decide."""
+    if code[:CATEGORY_CHARACTERS] not in said:
+        return None
     for length in range(len(code), CATEGORY_CHARACTERS - 1, -1):
         standings = said.get(code[:length])
-        if standings is None:
+        if not standings:
             continue
         if "current" in standings:
             return None
