@@ -21,6 +21,7 @@ from services.nlp_coder.tokens import words_of
 Standing = Literal["current", "uncertain", "past", "denied", "family", "other", "hypothetical"]
 # Symptoms (R) open the present story ("a history of weight loss"); a status (Z) holds however long ago it began.
 _TIMELESS = ("R", "Z")
+_MALIGNANT = "C"
 # "A 3-week history of", "long history of": since then, and not once.
 _SINCE = frozenset(
     {"hour", "day", "week", "month", "year", "long", "recent", "short", "brief", "clinical", "current", "present"}
@@ -70,7 +71,8 @@ def _is_over(read: ReadMention, document: Document, tables: StandingTables) -> b
         return False
     if holds(tables.history.ends, code):
         # A cancer in a list of past diagnoses may be under treatment; "history of" says that it is not.
-        return trigger is not None or "ended" in cues
+        is_said = trigger is not None and not document.in_header(trigger[0])
+        return is_said or code[0] != _MALIGNANT or "ended" in cues
     if holds(tables.history.repaired, code):
         return "repaired" in cues
     return code not in tables.chronic

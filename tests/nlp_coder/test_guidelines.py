@@ -1,0 +1,130 @@
+"""Short notes and what they are coded as, the dictionary's candidates taken as equally likely."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from services.nlp_coder.code_set import CodeRange, ranges_in
+from services.nlp_coder.excludes import excludes
+from services.nlp_coder.guidelines import Guidelines, Ruling, apply_guidelines, load_guidelines
+from services.nlp_coder.handlers import Coder
+from services.nlp_coder.history_codes import code_of
+from services.nlp_coder.reading import read_note
+
+TABLE = Path(__file__).with_name("guideline_notes.tsv")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    code: str
+    score: float = 0.9
+    selected: bool = True
+
+
+@pytest.fixture(scope="module")
+def guidelines(coder: Coder) -> Guidelines:
+    return load_guidelines(coder.reader.code_set, coder.reader.chronic)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table; its last column, the guideline, is for the reader."""
+
+    text: str
+    kind: str
+    coded: list[str]
+    not_coded: list[str]
+
+
+def table() -> list[Row]:
+    lines = (line for line in TABLE.read_text(encoding="utf-8").splitlines() if not line.startswith("#"))
+    cells = (["" if cell == "-" else cell for cell in line.split("\t")] for line in lines)
+    return [
+        Row(text.replace("\\n", "\n"), kind, coded.split(), not_coded.split())
+        for text, kind, coded, not_coded, _guideline in cells
+    ]
+
+
+def ruled(text: str, coder: Coder, guidelines: Guidelines, kind: str = "") -> tuple[Ruling, set[str]]:
+    """The ruling, and all codes that stand in the end."""
+    note = read_note(text, coder.reader)
+    candidates = [Candidate(code) for code in dict.fromkeys(read.mention.code for read in note.mentions)]
+    ruling = apply_guidelines(candidates, note.mentions, note.document, guidelines, kind)
+    kept = {one.code for one in candidates} - ruling.withheld.keys()
+    return ruling, kept | {one.code for one in ruling.added}
+
+
+@pytest.mark.parametrize("row", table(), ids=lambda row: row.text)
+def test_a_note_is_coded_as_the_guidelines_say(row: Row, coder: Coder, guidelines: Guidelines) -> None:
+    _ruling, codes = ruled(row.text, coder, guidelines, row.kind)
+    for wanted in row.coded:
+        assert any(code == wanted or (wanted[-1] == "*" and code.startswith(wanted[:-1])) for code in codes), codes
+    for unwanted in row.not_coded:
+        assert not [code for code in codes if code.startswith(unwanted.rstrip("*"))]
+
+
+def test_a_history_code_rests_on_the_mention_and_on_what_made_it_one(coder: Coder, guidelines: Guidelines) -> None:
+    text = "History of DVT. Mother had breast cancer."
+    document = read_note(text, coder.reader).document
+    ruling, _codes = ruled(text, coder, guidelines)
+    words = {one.code: [text[slice(*document.span(*span))] for span in one.words] for one in ruling.added}
+    assert words["Z86.718"] == ["History of", "DVT"]
+    assert words["Z80.3"][-1] == "breast cancer"
+    assert {one.code: one.reading.experiencer for one in ruling.added} == {"Z86.718": "patient", "Z80.3": "family"}
+
+
+def test_a_withheld_code_says_why_and_for_what(coder: Coder, guidelines: Guidelines) -> None:
+    ruling, _codes = ruled("No pneumonia. Acute kidney failure. Kidney failure.", coder, guidelines)
+    assert (ruling.withheld["J18.9"].reason, ruling.withheld["J18.9"].by) == ("denied", "")
+    assert (ruling.withheld["N19"].reason, ruling.withheld["N19"].by) == ("excludes1", "N17.9")
+
+
+def test_a_denied_kind_denies_its_forms_and_a_denied_form_only_itself(coder: Coder, guidelines: Guidelines) -> None:
+    note = read_note("No pneumonia.", coder.reader)
+    candidates = [Candidate("J18.1"), Candidate("J44.9")]
+    assert apply_guidelines(candidates, note.mentions, note.document, guidelines).withheld.keys() == {"J18.1"}
+    note = read_note("No lobar pneumonia.", coder.reader)
+    assert not apply_guidelines([Candidate("J18.9")], note.mentions, note.document, guidelines).withheld
+
+
+def test_the_order_of_the_candidates_changes_nothing(coder: Coder, guidelines: Guidelines) -> None:
+    text = "Type 1 diabetes. Type 2 diabetes. Acute kidney failure. Kidney failure. No pneumonia."
+    note = read_note(text, coder.reader)
+    candidates = [Candidate(read.mention.code) for read in note.mentions]
+    forward = apply_guidelines(candidates, note.mentions, note.document, guidelines)
+    assert forward == apply_guidelines(candidates[::-1], note.mentions, note.document, guidelines)
+
+
+def test_every_condition_of_a_note_of_the_tabular_list_gets_the_code_of_that_note(guidelines: Guidelines) -> None:
+    history = guidelines.standing.history
+    assert code_of(history.family, "C50.911") == "Z80.3"
+    assert code_of(history.family, "K63.5") == "Z83.719"
+    assert code_of(history.personal, "C7A.092") == "Z85.020"
+    assert code_of(history.personal, "J98.4") == "Z87.09"
+    assert code_of(history.personal, "R07.9") is None
+
+
+def test_ranges_of_notes_hold_what_lies_below_them() -> None:
+    first, second, third = ranges_in("asthma (J45.-), viral hepatitis (B15-B19), coma (R40.20)")
+    assert (first, second) == (CodeRange("J45", "J45"), CodeRange("B15", "B19"))
+    assert "J45.909" in first
+    assert "B19.20" in second
+    assert "B20" not in second
+    assert "R40.2" not in third
+
+
+def test_excludes1_notes_hold_for_all_codes_below_them(guidelines: Guidelines) -> None:
+    code_set = guidelines.code_set
+    assert excludes("E11.65", "E10.9", code_set)
+    assert excludes("R52", "R10.9", code_set)
+    assert not excludes("R10.9", "R52", code_set)
+    assert not excludes("I10", "E11.9", code_set)
+
+
+def test_chronic_conditions_are_those_of_the_longest_beginning(coder: Coder) -> None:
+    chronic = coder.reader.chronic
+    assert "M10.9" in chronic
+    assert "I82.501" in chronic
+    assert "I82.401" not in chronic
+    assert "K35.80" not in chronic
