@@ -1,5 +1,7 @@
 """Composition root of nlp-coder."""
 
+from itertools import chain
+
 import grpc
 from vigil.v1 import nlp_coder_service_pb2_grpc as service_grpc
 from vigil.v1.nlp_coder_service_pb2 import DESCRIPTOR
@@ -30,9 +32,9 @@ def make_coder(settings: NlpCoderSettings, triton: Inference, clock: Clock) -> C
     """Load every table and put the parts together. Two to three seconds."""
     assets = settings.shared.model_repository / ICD_CODER / "assets"
     model = IcdCoder(triton, load_vocabulary(assets), Outage(settings.model_wait_s))
-    return Coder(
-        load_reader(), load_ranker(assets), load_report_terms(), load_languages(), model, clock, settings.max_note_chars
-    )
+    reader = load_reader()
+    languages = load_languages(chain(reader.dictionary.singles, reader.dictionary.phrases))
+    return Coder(reader, load_ranker(assets), load_report_terms(), languages, model, clock, settings.max_note_chars)
 
 
 async def main(settings: NlpCoderSettings, clock: Clock = utc_now) -> None:

@@ -5,24 +5,31 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.nlp_coder.data_files import rows
+from services.nlp_coder.gibberish import is_binary, is_keyboard, is_machine_text, letter_sequences
 
 # Text is sampled: a megabyte says no more about its language than its beginning.
 _SAMPLE_CHARS = 20_000
-_WORD = re.compile(r"[^\W\d_]+")
-# Control characters, unassigned code points and replacement characters; local thresholds.
-_MOST_RUBBISH = 0.1
-_RUBBISH_CATEGORIES = frozenset({"Cc", "Cn", "Co", "Cs"})
-_BLANKS = frozenset("\t\n\r\f\v\x1c\x1d\x1e\x1f\x85")
-_REPLACEMENT = "\ufffd"
-# Encoded files (base64, hex) are long runs without blanks.
-_LONGEST_RUN = 200
-# Share of function words that prose of a language has at the least; telegraphic English notes have fewer and are read.
+_WORD = re.compile(r"[^\W\d_]{2,}")
+ENGLISH = "en"
+_FILLER = "lorem"
+# Shares and counts of words that show a language; local, set on made-up notes of 19 languages.
 _LEAST_SHARE = 0.12
 _LEAST_HITS = 3
+_LEAST_KINDS = 2
 _LEAD = 1.5
+_LONG_WORD = 4
+_STRANGE_SHARE = 0.5
+_ACCENTED_SHARE = 0.2
+_FILLER_SHARE = 0.3
+_FEWEST_FILLERS = 5
+# Prose with this share of English words needs no further question.
+_PROSE_WORDS = 40
+_PROSE_SHARE = 0.2
+_NOT_HUMAN = "not human text"
 _FOREIGN_SCRIPT_SHARE = 0.5
 _LEAST_LETTERS = 4
 _LATIN_NAMES = ("LATIN", "MICRO", "FEMININE", "MASCULINE", "MODIFIER", "FULLWIDTH LATIN", "MATHEMATICAL")
@@ -30,18 +37,50 @@ _LATIN_NAMES = ("LATIN", "MICRO", "FEMININE", "MASCULINE", "MODIFIER", "FULLWIDT
 
 @dataclass(frozen=True, slots=True)
 class Languages:
-    """Function words of each language by BCP 47 code; of a word that several share, all of them."""
+    """Frequent words of each language by BCP 47 code; of a word that several share, all of them.
 
-    words: dict[str, tuple[str, ...]]
+    `terms`: words of the code set, lower case. They are English, as far as that can be said of them. `sequences`: of
+    three letters, in those words.
+    """
+
+    words: Mapping[str, tuple[str, ...]]
+    terms: frozenset[str]
+    sequences: frozenset[str]
 
 
-def load_languages() -> Languages:
-    """Read the table of function words."""
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """What a sample's words are. `long`: of four letters and more; `strange`: those that no English table knows.
+
+    `unknown`: those that no table at all knows. `hits` and `kinds`: words by language, and different words.
+    """
+
+    hits: Mapping[str, int]
+    kinds: Mapping[str, int]
+    words: int
+    long: int
+    strange: int
+    accented: int
+    unknown: Sequence[str]
+
+    def share(self, language: str) -> float:
+        """Of all words, those that show the language."""
+        return self.hits.get(language, 0) / max(self.words, 1)
+
+    @property
+    def is_strange(self) -> bool:
+        """Whether most of what is long enough to tell is no English."""
+        return self.strange >= _STRANGE_SHARE * max(self.long, 1)
+
+
+def load_languages(phrases: Iterable[str]) -> Languages:
+    """Read the table of frequent words. phrases: those of the dictionary, lower case."""
     words: dict[str, tuple[str, ...]] = {}
     for language, listed, _source in rows("function_words.tsv", 3):
-        for word in listed.split():
+        for word in dict.fromkeys(listed.split()):
             words[word] = (*words.get(word, ()), language)
-    return Languages(words)
+    terms = frozenset(word for phrase in phrases for word in phrase.split() if len(word) >= _LONG_WORD)
+    return Languages(words, terms, letter_sequences(terms.union(words)))
 
 
 def reason_not_to_read(text: str, stated: str, languages: Languages) -> str:
@@ -50,34 +89,53 @@ def reason_not_to_read(text: str, stated: str, languages: Languages) -> str:
     Only clear cases: a stated language is believed when the words do not contradict it.
     """
     sample = text[:_SAMPLE_CHARS]
-    if _is_rubbish(sample):
-        return "not human text"
+    if is_binary(sample):
+        return _NOT_HUMAN
     if _is_foreign_script(sample):
         return "not in English: another script"
-    shares = _shares(sample, languages)
-    english = shares.get("en", (0.0, 0))[0]
-    for language, (share, hits) in sorted(shares.items(), key=lambda item: -item[1][0]):
-        is_stated = stated.lower().split("-")[0] == language
-        enough = hits >= 1 if is_stated else share >= _LEAST_SHARE and hits >= _LEAST_HITS
-        if language != "en" and enough and share > _LEAD * english:
+    counted = _counted(_WORD.findall(sample.lower()), languages)
+    if counted.words >= _PROSE_WORDS and counted.share(ENGLISH) >= _PROSE_SHARE:
+        return ""
+    is_filler = counted.hits.get(_FILLER, 0) >= _FEWEST_FILLERS and counted.share(_FILLER) >= _FILLER_SHARE
+    if is_filler or is_machine_text(sample):
+        return _NOT_HUMAN
+    stated_language = stated.lower().split("-")[0]
+    for language in sorted(counted.hits, key=lambda one: (one != stated_language, -counted.hits[one], one)):
+        if language not in (ENGLISH, _FILLER) and _is_in(language, counted, is_stated=language == stated_language):
             return f"not in English: {language}"
-    return ""
+    return _NOT_HUMAN if counted.is_strange and is_keyboard(counted.unknown, languages.sequences) else ""
 
 
-def _is_rubbish(sample: str) -> bool:
-    if not sample:
+def _is_in(language: str, counted: _Counted, *, is_stated: bool) -> bool:
+    """Whether the words show the language clearly, and clearly more than English."""
+    hits, english = counted.hits[language], counted.hits.get(ENGLISH, 0)
+    if hits <= _LEAD * english:
         return False
-    counts = Counter(sample)
-    rubbish = sum(
-        count
-        for character, count in counts.items()
-        if character == _REPLACEMENT
-        or (unicodedata.category(character) in _RUBBISH_CATEGORIES and character not in _BLANKS)
-    )
-    if rubbish > _MOST_RUBBISH * len(sample):
+    has_several = counted.kinds[language] >= _LEAST_KINDS  # "Na" in every line of a table is no Portuguese
+    if is_stated or (has_several and hits >= _LEAST_HITS and counted.share(language) >= _LEAST_SHARE):
         return True
-    runs = sample.split()
-    return bool(runs) and max(map(len, runs)) > _LONGEST_RUN and len(sample) > _LONGEST_RUN * len(runs)
+    is_accented = counted.accented > _ACCENTED_SHARE * counted.words
+    return counted.is_strange and (has_several or is_accented)
+
+
+def _counted(words: Sequence[str], languages: Languages) -> _Counted:
+    hits: dict[str, int] = {}
+    kinds: Counter[str] = Counter()
+    long = strange = accented = 0
+    unknown = []
+    for word, count in Counter(words).items():
+        shown = languages.words.get(word, ())
+        for language in shown:
+            hits[language] = hits.get(language, 0) + count
+        kinds.update(shown)
+        if not word.isascii():
+            accented += count
+        if len(word) >= _LONG_WORD:
+            long += count
+            if not (ENGLISH in shown or (word in languages.terms and not shown)):
+                strange += count
+                unknown += [] if shown else [word]
+    return _Counted(hits, kinds, len(words), long, strange, accented, unknown)
 
 
 def _is_foreign_script(sample: str) -> bool:
@@ -92,13 +150,3 @@ def _is_foreign_script(sample: str) -> bool:
 
 def _is_latin(letter: str) -> bool:
     return letter.isascii() or unicodedata.name(letter, "").startswith(_LATIN_NAMES)
-
-
-def _shares(sample: str, languages: Languages) -> dict[str, tuple[float, int]]:
-    """Share and number of words that are function words, by language."""
-    found = [word.lower() for word in _WORD.findall(sample)]
-    hits: Counter[str] = Counter()
-    for word, count in Counter(found).items():
-        for language in languages.words.get(word, ()):
-            hits[language] += count
-    return {language: (count / len(found), count) for language, count in hits.items()}
