@@ -8,30 +8,25 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Literal
 
-from services.nlp_coder.data_files import rows
-from services.nlp_coder.phrases import PhraseTable, matches, phrase_table
-from services.nlp_coder.tokens import words_of
+from services.nlp_coder.triggers import BACKWARD_REACH, FORWARD_REACH, Category, Effect, Trigger
 
-Category = Literal[
-    "absent", "possible", "hypothetical", "conditional", "historical", "family", "other", "pseudo", "end", "end_all"
-]
 Status = Literal["present", "absent", "possible", "conditional", "hypothetical"]
 WordSpan = tuple[int, int]
+Active = list[tuple[Trigger, Effect]]
 
 # Of several readings the first one holds; an excluded possibility is "possible" because its phrase is longer.
 _STATUS_ORDER: tuple[Status, ...] = ("absent", "hypothetical", "possible", "conditional")
-# Prefix of a word that answers the item before it and nothing after: "Fever: no".
-COLON = ":"
-ANSWERS = frozenset({"no", "none", "negative", "nil", "neg", "denies", "denied", "absent"})
-# Reach up to the nearest comma: "consolidation, pneumothorax has resolved" says nothing about the first.
-CLAUSE = "clause"
-# Longest reach of any trigger, in words; local, beyond it the reading is a guess.
-_FORWARD_REACH = 30
-_BACKWARD_REACH = 12
+# Words of an answer: "Fever: no". A colon, a dash, a question mark or a tab stands before them.
+ANSWERS = frozenset({"no", "none", "negative", "nil", "neg", "deny", "denied", "absent", "yes", "present", "positive"})
 # A verb ends a negation, but nobody stops being the mother because of one.
-_LASTING = ("family", "other", "hypothetical")
+_OUTLIVE_VERBS = frozenset({"family", "other", "hypothetical", "conditional"})
+_OUTLIVE_ENDS = frozenset({"family", "other", "hypothetical"})
+_STATEMENTS = frozenset({"hypothetical", "historical", "resolved"})
+# Words within which "denies that she has" still speaks of what follows; local.
+_OWN_CLAUSE_WORDS = 6
 # What a section says about its mentions (SecTag, ConText section rules).
 FAMILY_SECTIONS = frozenset({"family_history"})
 HISTORICAL_SECTIONS = frozenset({"past_medical_history", "past_surgical_history"})
@@ -40,143 +35,211 @@ CONDITIONAL_SECTIONS = frozenset({"allergies"})
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
-    """What a trigger phrase does. `reach`: most words between it and the mention; or no comma, with `clause_only`."""
-
-    category: Category
-    reach: int
-    clause_only: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """Effects of one phrase on what follows and on what precedes it."""
-
-    forward: Effect | None
-    backward: Effect | None
-
-
-@dataclass(frozen=True, slots=True)
-class Trigger:
-    """A trigger phrase found at words `start` to `end`."""
-
-    start: int
-    end: int
-    rule: Rule
-
-
-@dataclass(frozen=True, slots=True)
 class Reading:
-    """How a mention reads. `trigger`: the words that decided it, None when nothing did or the section did."""
+    """How a mention reads.
+
+    `trigger`: the words that decided it, None when nothing did. `resolved`: it was there and is gone, which makes it
+    historical and not absent: nobody denied it.
+    """
 
     status: Status
     historical: bool
     experiencer: Literal["patient", "family", "other"]
     trigger: WordSpan | None
+    resolved: bool = False
 
 
 PLAIN = Reading("present", historical=False, experiencer="patient", trigger=None)
 
 
-def load_triggers() -> PhraseTable[Rule]:
-    """The trigger table, indexed by words."""
-    rules: dict[tuple[str, ...], Rule] = {}
-    for phrase, category, direction, reach, _source in rows("assertion_triggers.tsv", 5):
-        words = tuple((COLON if phrase.startswith(":") else "") + norm for norm in words_of(phrase).norms)
-        old = rules.get(words, Rule(None, None))
-        rules[words] = Rule(
-            old.forward or _effect(category, reach, direction, "forward", _FORWARD_REACH),
-            old.backward or _effect(category, reach, direction, "backward", _BACKWARD_REACH),
-        )
-    return phrase_table(rules.items())
-
-
-def _effect(category: str, reach: str, direction: str, wanted: str, default: int) -> Effect | None:
-    if direction not in (wanted, "both"):
-        return None
-    words = min(int(reach), default) if reach.isdigit() else default
-    return Effect(category, words, clause_only=reach == CLAUSE)  # type: ignore[arg-type]  # checked by a test
-
-
-def find_triggers(table: PhraseTable[Rule], norms: Sequence[str], stops: Sequence[int]) -> list[Trigger]:
-    """All triggers, left to right. A pseudo-trigger swallows the trigger inside it and then does nothing."""
-    return [Trigger(start, end, rule) for start, end, rule in matches(table, norms, stops)]
-
-
-def reading_of(mention: WordSpan, triggers: Sequence[Trigger], section: str, clauses: Sequence[int]) -> Reading:
+def reading_of(
+    mention: WordSpan,
+    triggers: Sequence[Trigger],
+    section: str,
+    clauses: Sequence[int],
+    header: WordSpan | None = None,
+) -> Reading:
     """Read one mention (first word, word after the last) among the triggers of its own sentence.
 
     triggers: left to right; only those within reach are looked at, so that a note costs what its length says.
-    clauses: for each word of the note, how many commas stand before it.
+    clauses: for each word of the note, how many commas stand before it. header: words of the section's header.
     """
-    found: dict[str, Trigger] = {}
-    active: list[tuple[Trigger, Effect]] = []
-    for trigger in _within_reach_before(mention, triggers):
-        # "No acute" reaches into "acute coronary syndrome", and denies it all the same.
-        if trigger.end < mention[1]:
-            active = _after_forward(active, trigger)
-    for trigger in _within_reach_after(mention, triggers):
-        if _take_backward(found, trigger, mention[1], clauses):
-            break
-    for trigger, effect in active:
-        is_near = mention[0] - trigger.end <= effect.reach
-        if is_near and not (effect.clause_only and clauses[mention[0]] != clauses[trigger.end - 1]):
-            found[effect.category] = trigger  # the nearest one wins
-    return _decided(found, section)
+    found: dict[Category, Trigger] = {}
+    active: Active = []
+    if triggers:
+        before, after = _within_reach(mention, triggers)
+        active = _before(mention, before, clauses)
+        _take_after(found, mention, after, clauses)
+        _take_before(found, active, mention, clauses)
+    return _decided(found, section, header)
 
 
-def _within_reach_before(mention: WordSpan, triggers: Sequence[Trigger]) -> Sequence[Trigger]:
-    """Triggers that begin before the mention. What is farther than any reach ends only what is farther still."""
-    first = bisect_left(triggers, mention[0] - _FORWARD_REACH, key=lambda trigger: trigger.end)
-    return triggers[first : bisect_left(triggers, mention[0], lo=first, key=_start_of)]
+def _within_reach(mention: WordSpan, triggers: Sequence[Trigger]) -> tuple[Sequence[Trigger], Sequence[Trigger]]:
+    """Triggers that begin before the mention, and those that begin after it.
+
+    What is farther than any reach ends only what is farther still.
+    """
+    middle = bisect_left(triggers, mention[0], key=_start_of)
+    first = bisect_left(triggers, mention[0] - FORWARD_REACH, hi=middle, key=_end_of)
+    after = bisect_left(triggers, mention[1], lo=middle, key=_start_of)
+    last = bisect_right(triggers, mention[1] + BACKWARD_REACH, lo=after, key=_start_of)
+    return triggers[first:middle], triggers[after:last]
 
 
-def _within_reach_after(mention: WordSpan, triggers: Sequence[Trigger]) -> Sequence[Trigger]:
-    """Triggers that begin after the mention."""
-    first = bisect_left(triggers, mention[1], key=_start_of)
-    return triggers[first : bisect_right(triggers, mention[1] + _BACKWARD_REACH, lo=first, key=_start_of)]
+_start_of = attrgetter("start")
+_end_of = attrgetter("end")
 
 
-def _start_of(trigger: Trigger) -> int:
-    return trigger.start
+def _before(mention: WordSpan, triggers: Sequence[Trigger], clauses: Sequence[int]) -> Active:
+    """Triggers before the mention whose scope is still open when it comes."""
+    active: Active = []
+    for trigger in triggers:
+        effect = trigger.rule.forward
+        if effect is None:
+            continue
+        category = effect.categories[0]
+        if category in _ENDINGS:
+            is_inside = category == "no_change" and trigger.end > mention[0]
+            active = [(trigger, _DENIED)] if is_inside else _after_ending(active, trigger, category, triggers, clauses)
+        else:
+            active = [(old, kept) for old, kept in active if not _gives_way(old, kept, trigger, effect, clauses)]
+            active.append((trigger, effect))
+    return active
 
 
-def _after_forward(active: list[tuple[Trigger, Effect]], trigger: Trigger) -> list[tuple[Trigger, Effect]]:
-    effect = trigger.rule.forward
-    if effect is None:
+_OR: tuple[Category, ...] = ("or",)
+_DENIED = Effect(("absent",), FORWARD_REACH, clause_only=False, outlives_subject=False, bare=True)
+_ENDINGS = frozenset({"end", "no_change", "verb", "subject", "now", "item", "quality", "present"})
+
+
+def _after_ending(
+    active: Active, ending: Trigger, category: Category, triggers: Sequence[Trigger], clauses: Sequence[int]
+) -> Active:
+    """What is still open after a trigger that ends others."""
+    if not active:
         return active
-    if effect.category == "end_all":
-        return []
-    if effect.category == "end":
-        return [(old, kept) for old, kept in active if kept.category in _LASTING]
-    return [*active, (trigger, effect)]
+    if category in ("item", "quality"):
+        if not _follows_comma(ending, clauses) or (category == "quality" and _leads_to_or(ending, triggers)):
+            return active
+        return [
+            (old, kept)
+            for old, kept in active
+            if "absent" not in kept.categories or (category == "quality" and not kept.bare)
+        ]
+    if category == "now":
+        return [(old, kept) for old, kept in active if kept.categories[0] != "historical"]
+    if category == "subject":
+        return [(old, kept) for old, kept in active if _speaks_on(old, kept, ending)]
+    lasting = _OUTLIVE_VERBS if category == "verb" else _OUTLIVE_ENDS
+    return [
+        (old, kept)
+        for old, kept in active
+        if kept.categories[-1] in lasting or (category == "verb" and _speaks_on(old, kept, ending))
+    ]
 
 
-def _take_backward(found: dict[str, Trigger], trigger: Trigger, after: int, clauses: Sequence[int]) -> bool:
-    effect = trigger.rule.backward
-    if effect is None:
+def _gives_way(old: Trigger, kept: Effect, new: Trigger, effect: Effect, clauses: Sequence[int]) -> bool:
+    """Whether a negation ends where a new statement begins."""
+    if kept.categories[0] != "absent":
         return False
-    if effect.category in ("end", "end_all"):
-        return True
-    if trigger.start - after <= effect.reach and not (
-        effect.clause_only and clauses[after - 1] != clauses[trigger.start]
-    ):
-        found.setdefault(effect.category, trigger)
+    category = effect.categories[0]
+    if category == "absent":
+        # "No history of stroke, and no fever": only the first is about the past.
+        return len(kept.categories) > 1 and effect.reach == FORWARD_REACH
+    if category == "possible":
+        return clauses[old.end - 1] != clauses[new.start]
+    return category in _STATEMENTS and _follows_comma(new, clauses)
+
+
+def _speaks_on(old: Trigger, effect: Effect, ending: Trigger) -> bool:
+    return effect.outlives_subject and ending.start - old.end < _OWN_CLAUSE_WORDS
+
+
+def _follows_comma(trigger: Trigger, clauses: Sequence[int]) -> bool:
+    return trigger.start > 0 and clauses[trigger.start] != clauses[trigger.start - 1]
+
+
+def _leads_to_or(trigger: Trigger, triggers: Sequence[Trigger]) -> bool:
+    """Whether a list goes on to its "or" with no new statement before it."""
+    for later in triggers[bisect_right(triggers, trigger.start, key=_start_of) :]:
+        effect = later.rule.forward
+        if effect is not None and effect.categories[0] == "or":
+            return True
+        if effect is not None and effect.categories[0] not in ("quality", "historical"):
+            return False
     return False
 
 
-def _decided(found: dict[str, Trigger], section: str) -> Reading:
+def _take_before(found: dict[Category, Trigger], active: Active, mention: WordSpan, clauses: Sequence[int]) -> None:
+    """Let the open triggers before the mention say what those after it have not."""
+    answered = found.keys() & {"present", "possible", "hypothetical", "conditional"}
+    found.pop("present", None)
+    alternative = next((trigger.start for trigger, effect in reversed(active) if effect.categories == _OR), -1)
+    is_listed = alternative >= 0 and clauses[alternative] == clauses[mention[0]]
+    for trigger, effect in active:
+        is_same_clause = clauses[mention[0]] == clauses[trigger.end - 1]
+        if mention[0] - trigger.end > effect.reach or (effect.clause_only and not is_same_clause):
+            continue
+        for category in effect.categories:
+            # "No fever, pneumonia is suspected": its own predicate says more than a negation beyond the comma.
+            is_overruled = category == "absent" and (
+                "hypothetical" in answered or (answered and not is_same_clause and not is_listed)
+            )
+            if not is_overruled:
+                found[category] = trigger  # the nearest one wins
+
+
+def _take_after(
+    found: dict[Category, Trigger], mention: WordSpan, triggers: Sequence[Trigger], clauses: Sequence[int]
+) -> None:
+    """Let the triggers after the mention speak, up to the first that begins a new statement."""
+    last = mention[1] - 1
+    is_predicated = False
+    for trigger in triggers:
+        distance = trigger.start - mention[1]
+        effect = trigger.rule.backward
+        if effect is None:
+            continue
+        category = effect.categories[0]
+        if category in ("end", "subject"):
+            return
+        if category == "verb":
+            is_predicated = True
+        elif distance <= effect.reach and not (effect.clause_only and _is_apart(last, trigger, clauses)):
+            if category == "present":
+                if not found:
+                    found["present"] = trigger
+                is_predicated = True
+            elif not is_predicated or category not in _STATUS_ORDER:
+                found.setdefault(category, trigger)
+
+
+def _is_apart(last: int, trigger: Trigger, clauses: Sequence[int]) -> bool:
+    """Whether a comma parts them; not so in "renal failure, resolved", where the trigger is all that follows it."""
+    if clauses[last] == clauses[trigger.start]:
+        return False
+    is_apposed = trigger.end >= len(clauses) or clauses[trigger.end] != clauses[trigger.start]
+    return not (is_apposed and trigger.start == last + 1)
+
+
+def _decided(found: dict[Category, Trigger], section: str, header: WordSpan | None) -> Reading:
+    if not found and section not in TELLING_SECTIONS:
+        return PLAIN
     status: Status = next((status for status in _STATUS_ORDER if status in found), "present")
     if status == "present" and section in HYPOTHETICAL_SECTIONS:
         status = "hypothetical"
     if status == "present" and section in CONDITIONAL_SECTIONS:
         status = "conditional"
-    family = "family" in found or section in FAMILY_SECTIONS
-    historical = "historical" in found or section in HISTORICAL_SECTIONS
-    decisive = found.get(status) or found.get("family") or found.get("other") or found.get("historical")
+    is_family = "family" in found or section in FAMILY_SECTIONS
+    decisive = next((found[name] for name in (status, *_DECISIVE) if name in found), None)
     return Reading(
         status,
-        historical=historical,
-        experiencer="family" if family else "other" if "other" in found else "patient",
-        trigger=(decisive.start, decisive.end) if decisive else None,
+        historical="historical" in found or "resolved" in found or section in HISTORICAL_SECTIONS,
+        experiencer="family" if is_family else "other" if "other" in found else "patient",
+        trigger=(decisive.start, decisive.end) if decisive else header if section in TELLING_SECTIONS else None,
+        resolved="resolved" in found,
     )
+
+
+TELLING_SECTIONS = FAMILY_SECTIONS | HISTORICAL_SECTIONS | HYPOTHETICAL_SECTIONS | CONDITIONAL_SECTIONS
+_DECISIVE: tuple[Category, ...] = ("family", "other", "resolved", "historical")

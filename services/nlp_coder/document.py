@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 
-from services.nlp_coder import assertion, sections, sentences
-from services.nlp_coder.assertion import Reading, Rule, Trigger
-from services.nlp_coder.phrases import PhraseTable
+from services.nlp_coder import assertion, sections, sentences, triggers
+from services.nlp_coder.assertion import PLAIN, Reading, WordSpan
 from services.nlp_coder.sections import Section
 from services.nlp_coder.tokens import Words, words_of
+from services.nlp_coder.triggers import COLON, Trigger, TriggerTable
 
-# What may stand inside a phrase; anything else between two words parts them.
+# What may stand inside a phrase; anything else between two words parts them, but for an abbreviation's full stop.
 _JOINERS = " \t\r\n-/\u2010\u2011\u2013\u00a0"
+# What stands between an item and its answer, and what may follow the answer: the end, or the next item's label.
+_BEFORE_ANSWER = re.compile(r"[:?\t=|]|\s[-\u2013\u2014]\s|\.{2,}")
+_AFTER_ANSWER = re.compile(r"\s*(?:$|[.,;)\]\n\r\t|]|[A-Za-z][A-Za-z /]{0,30}[:?])")
+# Answers that need no sign before them: "Fever no, cough yes".
+_BARE_ANSWERS = frozenset({"no", "yes"})
+# "-fever" denies; "-pneumonia" alone at the start of its line lists.
+_DENYING_SIGN = re.compile(r"(?:[,;:(]\s*|^|\s)[-+][A-Za-z]")
+_LIST_LEAD = re.compile(r":[ \t]*\r?\n[ \t]*(?=[-*\u2022\u00b7+\u2013]|\(?\d{1,2}[.)])")
+_LIST_ITEM = re.compile(r"[ \t]*(?:[-*\u2022\u00b7+\u2013]|\(?\d{1,2}[.)])")
+_PREFIXED = ("non", "non-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +34,7 @@ class Grammar:
 
     headers: Mapping[str, str]
     abbreviations: frozenset[str]
-    triggers: PhraseTable[Rule]
+    triggers: TriggerTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +54,31 @@ class Document:
     stops: list[int]
     clauses: list[int]
     triggers: dict[int, list[Trigger]]
+    has_question: bool
 
     def reading(self, first: int, last: int) -> Reading:
         """How the words from `first` up to but not including `last` read."""
         own = self.triggers.get(self.sentence[first], ())
-        reading = assertion.reading_of((first, last), own, self.section_name(first), self.clauses)
-        return _questioned(self, first, last, reading)
+        section = self.sections[self.section[first]]
+        header = self._header(section) if section.name in assertion.TELLING_SECTIONS else None
+        reading = assertion.reading_of((first, last), own, section.name, self.clauses, header)
+        return _questioned(self, first, last, reading) if self.has_question and reading.status == "present" else reading
+
+    def reading_of_span(self, start: int, end: int) -> Reading:
+        """How the words that the characters `start` to `end` touch read; plain where there are none.
+
+        "tender" of "nontender" is absent.
+        """
+        words = word_range(self, start, end)
+        if words is None:
+            return PLAIN
+        reading = self.reading(*words)
+        if self.text[self.words.starts[words[0]] : start].lower() in _PREFIXED and reading.status == "present":
+            return Reading("absent", reading.historical, reading.experiencer, (words[0], words[0] + 1))
+        return reading
+
+    def _header(self, section: Section) -> WordSpan | None:
+        return word_range(self, section.start, section.body)
 
     def section_name(self, word: int) -> str:
         """Canonical name of the section that holds a word."""
@@ -65,7 +95,7 @@ class Document:
 
 def load_grammar() -> Grammar:
     """Read the tables. Raises ValueError for a slip in one."""
-    return Grammar(sections.header_names(), sentences.abbreviations(), assertion.load_triggers())
+    return Grammar(sections.header_names(), sentences.abbreviations(), triggers.load_triggers())
 
 
 def read(text: str, grammar: Grammar) -> Document:
@@ -76,11 +106,29 @@ def read(text: str, grammar: Grammar) -> Document:
     sentence = _owners(words.starts, starts)
     section_index = _owners(words.starts, [part.start for part in parts])
     stops, clauses = _stops(text, words, sentence)
-    found = assertion.find_triggers(grammar.triggers, _answering(text, words), stops)
-    triggers: dict[int, list[Trigger]] = {}
+    found = triggers.find_triggers(grammar.triggers, _answering(text, words), stops)
+    by_sentence: dict[int, list[Trigger]] = {}
     for trigger in found:
-        triggers.setdefault(sentence[trigger.start], []).append(trigger)
-    return Document(text, words, parts, starts, sentence, section_index, stops, clauses, triggers)
+        section = parts[section_index[trigger.start]]
+        # "History:" says by its section what it says; "Return precautions" are no precautions against what follows.
+        if section.body <= words.starts[trigger.start] or section.name == sections.OTHER:
+            by_sentence.setdefault(sentence[trigger.start], []).append(trigger)
+    if by_sentence:
+        _lead_lists(text, starts, by_sentence)
+    return Document(text, words, parts, starts, sentence, section_index, stops, clauses, by_sentence, "?" in text)
+
+
+def _lead_lists(text: str, starts: list[int], by_sentence: dict[int, list[Trigger]]) -> None:
+    """What leads a list in ("Denies:", "Return for:") holds for each of its items."""
+    for match in _LIST_LEAD.finditer(text):
+        lead = sentences.sentence_of(starts, match.start())
+        said = by_sentence.get(lead)
+        item = lead + 1
+        while said and item < len(starts) and _LIST_ITEM.match(text, starts[item]):
+            by_sentence[item] = [*said, *by_sentence.get(item, ())]
+            item += 1
+            if item < len(starts) and "\n\n" in text[starts[item - 1] : starts[item]]:
+                break
 
 
 def word_range(document: Document, start: int, end: int) -> tuple[int, int] | None:
@@ -106,33 +154,69 @@ def _stops(text: str, words: Words, sentence: list[int]) -> tuple[list[int], lis
     stops, commas = [count] * count, [0] * count
     for index in range(count - 2, -1, -1):
         gap = text[words.ends[index] : words.starts[index + 1]]
-        if sentence[index] == sentence[index + 1] and (gap in (" ", "-") or not gap.strip(_JOINERS)):
+        if sentence[index] == sentence[index + 1] and (gap in (" ", "-", ". ") or not gap.strip(_JOINERS)):
             stops[index] = stops[index + 1]
         else:
             stops[index] = index + 1
-            commas[index + 1] = int("," in gap)
+            commas[index + 1] = int("," in gap or sentence[index] != sentence[index + 1])
     return stops, list(accumulate(commas))
 
 
 def _answering(text: str, words: Words) -> list[str]:
-    """Normalised words, with a colon before those that answer the item before them ("Fever: no.")."""
+    """Normalised words as the triggers see them.
+
+    Answers get a colon before them ("Fever: no."), and a sign that denies nothing becomes nothing.
+    """
+    if _REPLIES.isdisjoint(words.norms):
+        return words.norms
     norms = list(words.norms)
     for index, norm in enumerate(norms):
-        if norm in assertion.ANSWERS and text[max(0, words.starts[index] - 8) : words.starts[index]].rstrip().endswith(
-            ":"
-        ):
-            following = text[words.ends[index] : words.ends[index] + 1]
-            if following in ("", "\n", "\r", ".", ",", ";"):
-                norms[index] = assertion.COLON + norm
+        if norm in assertion.ANSWERS and index and _answers(text, words, index):
+            norms[index] = COLON + norm
+        elif norm in ("-", "+") and not _is_denying_sign(text, words.starts[index]):
+            norms[index] = ""
     return norms
 
 
+_REPLIES = assertion.ANSWERS | {"-", "+"}
+
+
+def _answers(text: str, words: Words, index: int) -> bool:
+    gap = text[words.ends[index - 1] : words.starts[index]]
+    if not _BEFORE_ANSWER.search(gap) and not (words.norms[index] in _BARE_ANSWERS and gap == " "):
+        return False
+    return _AFTER_ANSWER.match(text, words.ends[index]) is not None
+
+
+def _is_denying_sign(text: str, position: int) -> bool:
+    """Whether a sign at the start of its line has others beside it on the line; elsewhere it always denies."""
+    line_start = text.rfind("\n", 0, position) + 1
+    if text[line_start:position].strip(" \t*"):
+        return text[position] == "+" or text[:position].rstrip()[-1:] in ",;:(" or _signs(text, line_start) > 1
+    return _signs(text, line_start) > 1
+
+
+def _signs(text: str, line_start: int) -> int:
+    line_end = text.find("\n", line_start)
+    line = text[line_start : line_end if line_end >= 0 else line_start + _LONGEST_LINE]
+    return sum(1 for _ in _DENYING_SIGN.finditer(line[:_LONGEST_LINE]))
+
+
+# Characters of a line in which other signs are looked for.
+_LONGEST_LINE = 400
+
+
 def _questioned(document: Document, first: int, last: int, reading: Reading) -> Reading:
-    """A question mark on a mention makes it possible ("?PE", "pneumonia?")."""
-    if reading.status != "present":
-        return reading
+    """A question mark on a mention makes it possible ("?PE", "? PE", "pneumonia?"), unless the answer follows."""
     start, end = document.span(first, last)
-    around = (document.text[max(0, start - 1) : start], document.text[end : end + 1])
-    if "?" not in around:
+    text = document.text
+    is_asked = text[end : end + 1] == "?" and not _YES.match(text, end + 1)
+    if not is_asked and not _QUERIED.search(text[max(0, start - _QUERY_CHARS) : start]):
         return reading
     return Reading("possible", reading.historical, reading.experiencer, reading.trigger)
+
+
+# A query goes before its mention with at most two words between: "? early CHF".
+_QUERIED = re.compile(r"(?:^|[\s(,;:/])\?\s?(?:[\w-]+ ){0,2}$")
+_QUERY_CHARS = 40
+_YES = re.compile(r"\s*(?:yes|present|positive)\b", re.IGNORECASE)

@@ -121,7 +121,7 @@ def _status(reading: Reading) -> FindingStatus | None:
     """None when the mention is not about this study of this patient."""
     if reading.experiencer != "patient" or reading.status == "hypothetical":
         return None
-    if reading.status == "absent":
+    if reading.status == "absent" or reading.resolved:
         return "negative"
     if reading.historical:
         return None

@@ -8,9 +8,9 @@ from vigil.v1 import notes_pb2
 from vigil.v1.meta_pb2 import Span
 from vigil.v1.notes_pb2 import Entity, NoteCode, ReportFinding, Section, SpanAssertion
 
-from services.nlp_coder.assertion import PLAIN, Reading
+from services.nlp_coder.assertion import Reading
 from services.nlp_coder.coding import RankedCode
-from services.nlp_coder.document import Document, word_range
+from services.nlp_coder.document import Document
 from services.nlp_coder.findings import Finding
 from services.nlp_coder.reading import ReadNote
 
@@ -95,8 +95,7 @@ def span_assertions_of(document: Document, asked: Sequence[Span]) -> list[SpanAs
     """How the caller's spans read, in their order; a span without a word reads as plain."""
     answers = []
     for span in asked:
-        words = word_range(document, span.start, span.end)
-        reading = document.reading(*words) if words else PLAIN
+        reading = document.reading_of_span(span.start, span.end)
         trigger = _span(document.span(*reading.trigger)) if reading.trigger else None
         answers.append(
             SpanAssertion(

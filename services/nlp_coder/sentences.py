@@ -14,6 +14,8 @@ _CANDIDATE = re.compile(r"(?<![.!?])[.!?]+[\"')\]]*(?=\s|$|,\s*[A-Z0-9])|(?<![ \
 _LAST_WORD = re.compile(r"([\w.]+)$")
 _LIST_ITEM = re.compile(r"(?:[-*\u2022\u00b7+\u2013]|\(?\d{1,2}[.)]|[A-Z][A-Za-z /]{1,30}:)")
 _LIST_NUMBER = re.compile(r"(?:^|[\n,]\s*)\s*\d{1,2}$")
+# An answer belongs to its question: "Chest pain? No."
+_ANSWER = re.compile(r"[ \t]*(?:no|yes|none|nil|denies|denied|negative)[ \t]*(?:$|[.,;\n])", re.IGNORECASE)
 # A line at least this long was probably broken by its writer's screen, so the sentence goes on.
 _WRAPPED_LINE_CHARS = 55
 _LOOK_BACK = 24
@@ -42,7 +44,7 @@ def sentence_starts(text: str, known: frozenset[str], section_starts: Sequence[i
 
 def _full_stop_ends(text: str, start: int, end: int, known: frozenset[str]) -> bool:
     if text[start] != ".":
-        return True
+        return text[start] != "?" or not _ANSWER.match(text, end)
     before = text[max(0, start - _LOOK_BACK) : start]
     word = _LAST_WORD.search(before)
     if word is None:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 # A dotted acronym, a decimal, or letters and digits with inner apostrophes; combining marks stay with their letter.
+# A sign of presence or absence counts as a word: "+cough", "-fever", "(-)", "\u2205".
 _WORD = re.compile(
     r"(?:[A-Za-z]\.){2,}(?![A-Za-z]{2})|\d+(?:\.\d+)+|[^\W_][\w\u0300-\u036f]*(?:['\u2019](?=\w)[\w\u0300-\u036f]+)*"
+    r"|(?<![\w.)])[-+](?=[A-Za-z])|(?<=[ ,;])\+(?= ?[A-Za-z])|\([-+]\)|\u2205"
 )
 _ACRONYM_DOTS = re.compile(r"^(?:[a-z]\.)+$")
 _LONGEST_WORD = 64

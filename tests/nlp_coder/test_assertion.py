@@ -1,9 +1,12 @@
+from typing import get_args
+
 import pytest
 
 from services.nlp_coder.assertion import Reading
 from services.nlp_coder.data_files import rows
 from services.nlp_coder.document import Grammar, load_grammar, read, word_range
 from services.nlp_coder.tokens import words_of
+from services.nlp_coder.triggers import Category, spelled_out
 
 
 @pytest.fixture(scope="module")
@@ -109,27 +112,57 @@ def test_whom_a_mention_is_about(text: str, mention: str, experiencer: str, gram
     assert reading_of(text, mention, grammar).experiencer == experiencer
 
 
-def test_the_trigger_that_decided_is_named(grammar: Grammar) -> None:
-    text = "There is no pneumothorax."
-    reading = reading_of(text, "pneumothorax", grammar)
-    document = read(text, grammar)
+@pytest.mark.parametrize(
+    ("text", "mention", "trigger"),
+    [
+        ("There is no pneumothorax.", "pneumothorax", "no"),
+        ("Sepsis was therefore ruled out.", "Sepsis", "was therefore ruled out"),
+        ("-fever, -chills, +cough", "chills", "-"),
+        ("Fever: no", "Fever", "no"),
+        ("Two sisters have lupus.", "lupus", "sisters"),
+        ("FAMILY HISTORY: stroke", "stroke", "FAMILY HISTORY"),
+        ("Denies:\n- cough\n- dyspnea", "dyspnea", "Denies"),
+    ],
+)
+def test_the_trigger_that_decided_is_named(text: str, mention: str, trigger: str, grammar: Grammar) -> None:
+    reading = reading_of(text, mention, grammar)
     assert reading.trigger is not None
-    start, end = document.span(*reading.trigger)
-    assert text[start:end] == "There is no"
+    start, end = read(text, grammar).span(*reading.trigger)
+    assert text[start:end] == trigger
 
 
-def test_no_trigger_means_two_things() -> None:
+def test_no_phrase_written_out_means_two_things() -> None:
     meanings: dict[tuple[str, ...], set[str]] = {}
     for phrase, category, direction, _reach, _source in rows("assertion_triggers.tsv", 5):
-        for side in ("forward", "backward") if direction in {"both", "-"} else (direction,):
-            meanings.setdefault((":" * phrase.startswith(":"), side, *words_of(phrase).norms), set()).add(category)
+        if "[" not in phrase and "{" not in phrase:
+            for side in ("forward", "backward") if direction in {"both", "-"} else (direction,):
+                meanings.setdefault(
+                    (":" * phrase.startswith(":"), side, *(words_of(phrase).norms or [phrase])), set()
+                ).add(category)
     assert not {key: found for key, found in meanings.items() if len(found) > 1}
 
 
 def test_every_trigger_has_a_known_category_direction_and_source() -> None:
-    categories = {"absent", "possible", "hypothetical", "conditional", "historical", "family", "other", "pseudo"}
     for phrase, category, direction, reach, source in rows("assertion_triggers.tsv", 5):
-        assert category in categories | {"end", "end_all"}, phrase
+        assert set(category.split("+")) <= set(get_args(Category)), phrase
         assert direction in {"forward", "backward", "both", "-"}, phrase
-        assert reach in {"-", "clause"} or reach.isdigit(), phrase
+        assert reach in {"-", "clause", "that"} or reach.removeprefix("clause ").isdigit(), phrase
         assert source, phrase
+
+
+def test_a_pattern_stands_for_every_phrase_it_spells() -> None:
+    found = {" ".join(words) for words in spelled_out("[no|without] [new|] {sign} of", {"sign": "evidence|hint"})}
+    assert found == {
+        f"{no} {sign} of" for no in ("no", "without") for sign in ("new evidence", "new hint", "evidence", "hint")
+    }
+
+
+def test_a_pattern_with_a_bracket_too_many_is_named() -> None:
+    with pytest.raises(ValueError, match="brackets"):
+        list(spelled_out("no] sign", {}))
+
+
+def test_part_of_a_word_after_non_is_absent(grammar: Grammar) -> None:
+    document = read("Abdomen nontender.", grammar)
+    assert document.reading_of_span(11, 17).status == "absent"
+    assert document.reading_of_span(8, 17).status == "present"

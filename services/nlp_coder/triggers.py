@@ -1,0 +1,231 @@
+"""The trigger phrases of assertion: their table, and where they stand in a note."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Literal, TypeAlias
+
+from services.nlp_coder.data_files import rows
+from services.nlp_coder.tokens import words_of
+
+Category = Literal[
+    "absent",
+    "possible",
+    "hypothetical",
+    "conditional",
+    "present",
+    "historical",
+    "resolved",
+    "family",
+    "other",
+    "pseudo",
+    "end",
+    "verb",
+    "subject",
+    "now",
+    "item",
+    "quality",
+    "no_change",
+    "or",
+]
+Direction = Literal["forward", "backward"]
+# Normalised words.
+Phrase: TypeAlias = tuple[str, ...]
+# Prefix of a word that answers the item before it and nothing after: "Fever: no".
+COLON = ":"
+# Reach up to the nearest comma: "consolidation, pneumothorax was ruled out" says nothing about the first.
+CLAUSE = "clause"
+# Reach beyond the subject and verb that follow at once: "denies that she has had fever".
+THAT = "that"
+# Longest reach of any trigger, in words; local, beyond it the reading is a guess.
+FORWARD_REACH = 30
+BACKWARD_REACH = 12
+# Negations whose list ends where an adjective begins another finding: "no pneumothorax, small effusion".
+_BARE_NEGATIONS = frozenset({"no", "nil", "without", "w", "-", "0"})
+# Signs that only count before a word.
+_SIGNS = frozenset({"-", "+"})
+_GROUP = re.compile(r"[\[\]|]|\{\w+\}|[^\[\]|{}]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a trigger phrase does to the mentions on one side of it.
+
+    `reach`: most words between it and the mention; no comma either, with `clause_only`. `outlives_subject`: goes on
+    into the clause that begins right after it. `bare`: no more than "no" or "without".
+    """
+
+    categories: tuple[Category, ...]
+    reach: int
+    clause_only: bool
+    outlives_subject: bool
+    bare: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Effects of one phrase on what follows and on what precedes it."""
+
+    forward: Effect | None
+    backward: Effect | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A trigger phrase found at words `start` to `end`."""
+
+    start: int
+    end: int
+    rule: Rule
+
+
+@dataclass(slots=True)
+class Node:
+    """A word of the phrases read so far: what may follow, and the rule of the phrase that ends here."""
+
+    following: dict[str, Node] = field(default_factory=dict)
+    rule: Rule | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerTable:
+    """Phrases by their first words, and the adverbs that may stand inside any of them."""
+
+    first_words: Mapping[str, Node]
+    adverbs: frozenset[str]
+
+
+def load_triggers() -> TriggerTable:
+    """The trigger table. A third of a second; raises ValueError for a slip in it."""
+    classes = word_classes()
+    adverbs, copulas = (frozenset(classes[name].split("|")) for name in ("adverb", "copula"))
+    effects: dict[Phrase, dict[Direction, Effect | None]] = {}
+    for words, category, direction, reach in trigger_rows(classes, adverbs):
+        sides = effects.setdefault(words, {})
+        for side in _SIDES[direction]:
+            sides.setdefault(side, None if category == "pseudo" else _effect(words, category, reach, side))
+    root = Node()
+    for words, sides in effects.items():
+        if "forward" not in sides and words[0] in copulas and words[1:] in effects:
+            # "Pneumonia is likely" and "this is likely pneumonia".
+            sides["forward"] = effects[words[1:]].get("forward")
+        node = root
+        for word in words:
+            node = node.following.setdefault(word, Node())
+        node.rule = Rule(sides.get("forward"), sides.get("backward"))
+    return TriggerTable(root.following, adverbs)
+
+
+def word_classes() -> Mapping[str, str]:
+    """Words that stand for each other, "|" between them, by the name of their class."""
+    return {name: words for name, words, _source in rows("assertion_words.tsv", 3)}
+
+
+def trigger_rows(classes: Mapping[str, str], adverbs: frozenset[str]) -> list[tuple[Phrase, str, str, str]]:
+    """(phrase, category, direction, reach) of every phrase.
+
+    Those written out come first, since they count before those that brackets make; else the first row counts.
+    """
+    written: list[tuple[Phrase, str, str, str]] = []
+    made: list[tuple[Phrase, str, str, str]] = []
+    for pattern, category, direction, reach, _source in rows("assertion_triggers.tsv", 5):
+        into = made if "[" in pattern or "{" in pattern else written
+        colon = COLON if pattern.startswith(COLON) else ""
+        for words in dict.fromkeys(spelled_out(pattern.removeprefix(COLON), classes)):
+            # An adverb is passed over wherever it stands, so that it is none of a longer phrase's words.
+            kept = tuple(word for word in words if word not in adverbs) or words
+            if kept:
+                into.append(((colon + kept[0], *kept[1:]), category, direction, reach))
+    return written + made
+
+
+def spelled_out(pattern: str, classes: Mapping[str, str]) -> Iterator[Phrase]:
+    """Every phrase, as normalised words, that a pattern of the trigger table stands for."""
+    tokens = _GROUP.findall(pattern)
+    position = 0
+
+    def alternatives() -> list[Phrase]:
+        nonlocal position
+        found: list[Phrase] = []
+        parts: list[list[Phrase]] = []
+        while position < len(tokens) and tokens[position] != "]":
+            piece = tokens[position]
+            position += 1
+            if piece == "|":
+                found.extend(_joined(parts))
+                parts = []
+            elif piece == "[":
+                parts.append(alternatives())
+                position += 1
+            elif piece.startswith("{"):
+                parts.append([_norms(word) for word in classes[piece[1:-1]].split("|")])
+            elif piece.strip():
+                parts.append([_norms(piece)])
+        found.extend(_joined(parts))
+        return found
+
+    yield from alternatives()
+    if position != len(tokens):
+        raise ValueError(f"unbalanced brackets in trigger pattern {pattern!r}")
+
+
+def _joined(parts: Sequence[Sequence[Phrase]]) -> Iterator[Phrase]:
+    return (tuple(word for part in chosen for word in part) for chosen in product(*parts))
+
+
+def _norms(words: str) -> Phrase:
+    return (words.strip(),) if words.strip() in _SIGNS else tuple(words_of(words).norms)
+
+
+_SIDES: Mapping[str, tuple[Direction, ...]] = {
+    "forward": ("forward",),
+    "backward": ("backward",),
+    "both": ("forward", "backward"),
+    "-": ("forward", "backward"),
+}
+
+
+def _effect(words: Sequence[str], category: str, reach: str, side: Direction) -> Effect:
+    longest = FORWARD_REACH if side == "forward" else BACKWARD_REACH
+    kind, _, limit = reach.partition(" ")
+    number = limit or kind
+    return Effect(
+        categories=tuple(category.split("+")),  # type: ignore[arg-type]  # checked by a test
+        reach=int(number) if number.isdigit() else longest,
+        clause_only=kind == CLAUSE,
+        outlives_subject=kind == THAT,
+        bare=words[0] in _BARE_NEGATIONS,
+    )
+
+
+def find_triggers(table: TriggerTable, norms: Sequence[str], stops: Sequence[int]) -> list[Trigger]:
+    """All triggers, left to right, the longest at each word; a longer one swallows those inside it.
+
+    `stops[i]` is the first word that a phrase beginning at word i may not include.
+    """
+    found = []
+    first_words, adverbs = table.first_words, table.adverbs
+    position = 0
+    for start, norm in enumerate(norms):
+        if start < position or norm not in first_words:
+            continue
+        node, end, stop = first_words[norm], start + 1, stops[start]
+        rule, last = node.rule, end
+        while end < stop:
+            word = norms[end]
+            following = node.following.get(word)
+            end += 1
+            if following is not None:
+                node = following
+                if node.rule is not None:
+                    rule, last = node.rule, end
+            elif word not in adverbs:
+                break
+        if rule is not None:
+            position = last
+            if rule.forward is not None or rule.backward is not None:
+                found.append(Trigger(start, last, rule))
+    return found
