@@ -22,10 +22,8 @@ Standing = Literal["current", "uncertain", "past", "denied", "family", "other", 
 # Symptoms (R) open the present story ("a history of weight loss"); a status (Z) holds however long ago it began.
 _TIMELESS = ("R", "Z")
 _MALIGNANT = "C"
-# "A 3-week history of", "long history of": since then, and not once.
-_SINCE = frozenset(
-    {"hour", "day", "week", "month", "year", "long", "recent", "short", "brief", "clinical", "current", "present"}
-)
+# "A long history of": since then, and not once. The trigger table knows "3-week history of" itself.
+_SINCE = frozenset({"long", "longstanding", "lifelong", "short", "brief", "chronic"})
 _UNITS = frozenset({"hour", "day", "week", "month", "year"})
 _DURATION_WORDS = 4
 # How far cues are looked for, in words, inside the clause; local.
@@ -64,11 +62,13 @@ def _is_over(read: ReadMention, document: Document, tables: StandingTables) -> b
     code, trigger = read.mention.code, read.reading.trigger
     if code[0] in _TIMELESS or code_of(tables.history.personal, code) is None:
         return False
-    if trigger is not None and trigger[0] > 0 and document.words.norms[trigger[0] - 1] in _SINCE:
+    if trigger is not None and not _SINCE.isdisjoint(document.words.norms[max(0, trigger[0] - 1) : trigger[1]]):
         return False
     cues = _cues_near(read, document, tables.cues)
     if "ongoing" in cues or _lasts(read, document):
         return False
+    if read.reading.resolved:
+        return True
     if holds(tables.history.ends, code):
         # A cancer in a list of past diagnoses may be under treatment; "history of" says that it is not.
         is_said = trigger is not None and not document.in_header(trigger[0])

@@ -96,6 +96,18 @@ def test_the_order_of_the_candidates_changes_nothing(coder: Coder, guidelines: G
     assert forward == apply_guidelines(candidates[::-1], note.mentions, note.document, guidelines)
 
 
+def test_the_code_that_the_note_stands_at_goes_whatever_its_score(coder: Coder, guidelines: Guidelines) -> None:
+    note = read_note("Acute kidney failure. Kidney failure.", coder.reader)
+    candidates = [Candidate("N19", 0.9), Candidate("N17.9", 0.4)]
+    assert apply_guidelines(candidates, note.mentions, note.document, guidelines).withheld.keys() == {"N19"}
+
+
+def test_of_two_that_exclude_each_other_the_better_one_stays(coder: Coder, guidelines: Guidelines) -> None:
+    note = read_note("Type 1 diabetes. Type 2 diabetes.", coder.reader)
+    candidates = [Candidate("E10.9", 0.4), Candidate("E11.9", 0.9)]
+    assert apply_guidelines(candidates, note.mentions, note.document, guidelines).withheld.keys() == {"E10.9"}
+
+
 def test_every_condition_of_a_note_of_the_tabular_list_gets_the_code_of_that_note(guidelines: Guidelines) -> None:
     history = guidelines.standing.history
     assert code_of(history.family, "C50.911") == "Z80.3"
