@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +34,7 @@ class Vocabulary:
     """
 
     ids: Mapping[str, int]
-    idf: Sequence[float]
+    idf: NDArray[np.float64]
     codes: Sequence[str]
     categories: Sequence[str]
     least_length: float
@@ -58,7 +57,7 @@ def load_vocabulary(folder: Path) -> Vocabulary:
     ids = {term: index for index, term in enumerate(terms, start=1)}
     return Vocabulary(
         ids,
-        [0.0, *terms.values()],
+        np.array([0.0, *terms.values()]),
         labels["codes"],
         labels["categories"],
         labels["least_length"],
@@ -93,31 +92,28 @@ def windows_of(terms: Iterable[TermAt], vocabulary: Vocabulary) -> list[Occurren
     A window is weighed as a note of its own: in the vector of a whole book, no term would weigh anything. A note
     without a known term has no window.
     """
-    known = [term for term in terms if term[0] in vocabulary.ids]
+    get = vocabulary.ids.get
+    known = [(index, first, last) for term, first, last in terms if (index := get(term)) is not None]
     if len(known) <= MAX_OCCURRENCES:
-        return [occurrences_of(known, vocabulary)] if known else []
+        return [_weighed(known, vocabulary)] if known else []
     known.sort(key=_place)
     starts = range(0, len(known) - OVERLAP, MAX_OCCURRENCES - OVERLAP)
-    return [occurrences_of(known[start : start + MAX_OCCURRENCES], vocabulary) for start in starts]
+    return [_weighed(known[start : start + MAX_OCCURRENCES], vocabulary) for start in starts]
 
 
-def _place(term: TermAt) -> tuple[int, int]:
-    return term[1], term[2]
+def _place(known: tuple[int, int, int]) -> tuple[int, int]:
+    return known[1], known[2]
 
 
-def occurrences_of(terms: Iterable[TermAt], vocabulary: Vocabulary) -> Occurrences:
-    """Known terms with their share of the vector of all of them (sublinear tf-idf, Euclidean length at most 1)."""
-    ids = vocabulary.ids
-    known = [(ids[term], first, last) for term, first, last in terms if term in ids]
-    counts = Counter([index for index, _first, _last in known])
-    strength = {index: (1.0 + math.log(count)) * vocabulary.idf[index] for index, count in counts.items()}
-    length = max(math.sqrt(sum(value * value for value in strength.values())), vocabulary.least_length)
-    share = {index: strength[index] / count / length for index, count in counts.items()}
-    return Occurrences(
-        np.array([index for index, _first, _last in known], dtype=np.int64),
-        np.array([share[index] for index, _first, _last in known], dtype=np.float32),
-        [(first, last) for _index, first, last in known],
-    )
+def _weighed(known: Sequence[tuple[int, int, int]], vocabulary: Vocabulary) -> Occurrences:
+    """Occurrences with their share of the vector of all of them (sublinear tf-idf, Euclidean length at most 1)."""
+    token_ids = np.array([index for index, _first, _last in known], dtype=np.int64)
+    counts = np.bincount(token_ids)[token_ids]
+    strength = (1.0 + np.log(counts)) * vocabulary.idf[token_ids]
+    # Each occurrence brings its part of the square of its term, so that the sum goes over terms.
+    length = max(math.sqrt(float((strength * strength / counts).sum())), vocabulary.least_length)
+    weights = (strength / counts / length).astype(np.float32)
+    return Occurrences(token_ids, weights, [(first, last) for _index, first, last in known])
 
 
 def padded(batch: Sequence[Occurrences]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

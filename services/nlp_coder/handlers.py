@@ -138,11 +138,11 @@ def _fill(
     """Whether everything that was read is in the answer, which Kafka has to take in one message."""
     document = prepared.note.document
     codes = ranked_codes(Basis(prepared.note, joined(prepared.windows), prediction), deps.ranker, deps.reader)
-    coded.sections.extend(messages.sections_of(document))
-    coded.codes.extend([messages.as_note_code(code) for code in codes])
-    coded.entities.extend(messages.entities_of(prepared.note))
-    coded.findings.extend([messages.as_report_finding(finding) for finding in prepared.findings])
-    coded.span_assertions.extend(messages.span_assertions_of(document, asked))
+    messages.add_sections(coded, document)
+    messages.add_codes(coded, codes)
+    messages.add_entities(coded, prepared.note)
+    messages.add_findings(coded, prepared.findings)
+    messages.add_span_assertions(coded, document, asked)
     for code in codes:
         if code.selected:
             metrics.CODES.labels(code.origin).inc()

@@ -26,7 +26,7 @@ _STRANGE_SHARE = 0.5
 _ACCENTED_SHARE = 0.2
 _FILLER_SHARE = 0.3
 _FEWEST_FILLERS = 5
-# Prose with this share of English words needs no further question.
+_BEGINNING_CHARS = 1_000
 _PROSE_WORDS = 40
 _PROSE_SHARE = 0.2
 _NOT_HUMAN = "not human text"
@@ -91,11 +91,11 @@ def reason_not_to_read(text: str, stated: str, languages: Languages) -> str:
     sample = text[:_SAMPLE_CHARS]
     if is_binary(sample):
         return _NOT_HUMAN
+    if _is_prose(sample[:_BEGINNING_CHARS], languages):
+        return ""
     if _is_foreign_script(sample):
         return "not in English: another script"
     counted = _counted(_WORD.findall(sample.lower()), languages)
-    if counted.words >= _PROSE_WORDS and counted.share(ENGLISH) >= _PROSE_SHARE:
-        return ""
     is_filler = counted.hits.get(_FILLER, 0) >= _FEWEST_FILLERS and counted.share(_FILLER) >= _FILLER_SHARE
     if is_filler or is_machine_text(sample):
         return _NOT_HUMAN
@@ -104,6 +104,13 @@ def reason_not_to_read(text: str, stated: str, languages: Languages) -> str:
         if language not in (ENGLISH, _FILLER) and _is_in(language, counted, is_stated=language == stated_language):
             return f"not in English: {language}"
     return _NOT_HUMAN if counted.is_strange and is_keyboard(counted.unknown, languages.sequences) else ""
+
+
+def _is_prose(beginning: str, languages: Languages) -> bool:
+    """Whether the text begins with sentences of English: nearly every note does, and needs no further question."""
+    words = _WORD.findall(beginning.lower())
+    english = sum(ENGLISH in languages.words.get(word, ()) for word in words)
+    return len(words) >= _PROSE_WORDS and english >= _PROSE_SHARE * len(words)
 
 
 def _is_in(language: str, counted: _Counted, *, is_stated: bool) -> bool:
