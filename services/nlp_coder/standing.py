@@ -62,8 +62,6 @@ def _is_over(read: ReadMention, document: Document, tables: StandingTables) -> b
     code, trigger = read.mention.code, read.reading.trigger
     if code[0] in _TIMELESS or code_of(tables.history.personal, code) is None:
         return False
-    if trigger is not None and not _SINCE.isdisjoint(document.words.norms[max(0, trigger[0] - 1) : trigger[1]]):
-        return False
     cues = _cues_near(read, document, tables.cues)
     if "ongoing" in cues or _lasts(read, document):
         return False
@@ -92,8 +90,10 @@ def _cues_near(read: ReadMention, document: Document, cues: PhraseTable[str]) ->
 
 
 def _lasts(read: ReadMention, document: Document) -> bool:
-    """Whether "for 9 months" or "since 2010" follows the mention."""
-    last, norms = read.mention.last, document.words.norms
+    """Whether it is said for how long: "a long history of", "for 9 months", "since 2010"."""
+    last, norms, trigger = read.mention.last, document.words.norms, read.reading.trigger
+    if trigger is not None and not _SINCE.isdisjoint(norms[max(0, trigger[0] - 1) : trigger[1]]):
+        return True
     following: Sequence[str] = norms[last : last + _DURATION_WORDS]
     if not following or not _same_clause(document, last, last - 1):
         return False
