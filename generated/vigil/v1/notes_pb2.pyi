@@ -241,6 +241,8 @@ class NoteCode(_message.Message):
     TEMPORALITY_FIELD_NUMBER: _builtins.int
     EXPERIENCER_FIELD_NUMBER: _builtins.int
     BILLABLE_FIELD_NUMBER: _builtins.int
+    WITHHELD_FIELD_NUMBER: _builtins.int
+    EXCLUDED_BY_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """With its dot, e.g. "J18.9"."""
     display: _builtins.str
@@ -251,12 +253,18 @@ class NoteCode(_message.Message):
     rationale: _builtins.str
     """Terms that carried it, from the code set or the model's vocabulary."""
     origin: _builtins.str
-    """"dictionary", "model" or "dictionary+model"."""
+    """"dictionary", "model", "dictionary+model", or "guideline" for a history, family or status code."""
     assertion: Global___Assertion.ValueType
     temporality: Global___Temporality.ValueType
     experiencer: Global___Experiencer.ValueType
     billable: _builtins.bool
     """Whether the code set accepts it on a claim (a leaf)."""
+    withheld: _builtins.str
+    """Why the coding guidelines keep a code from being selected: "denied", "past", "family", "other", "hypothetical",
+    "uncertain", or "excludes1"; empty when they do not.
+    """
+    excluded_by: _builtins.str
+    """The code beside which an Excludes1 note forbids this one; empty unless `withheld` is "excludes1"."""
     @_builtins.property
     def spans(self) -> _containers.RepeatedCompositeFieldContainer[_meta_pb2.Span]:
         """The words that the code rests on."""
@@ -275,10 +283,12 @@ class NoteCode(_message.Message):
         temporality: Global___Temporality.ValueType = ...,
         experiencer: Global___Experiencer.ValueType = ...,
         billable: _builtins.bool = ...,
+        withheld: _builtins.str = ...,
+        excluded_by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion", "billable", b"billable", "code", b"code", "display", b"display", "experiencer", b"experiencer", "origin", b"origin", "rationale", b"rationale", "score", b"score", "selected", b"selected", "spans", b"spans", "temporality", b"temporality"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion", "billable", b"billable", "code", b"code", "display", b"display", "excluded_by", b"excluded_by", "experiencer", b"experiencer", "origin", b"origin", "rationale", b"rationale", "score", b"score", "selected", b"selected", "spans", b"spans", "temporality", b"temporality", "withheld", b"withheld"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
