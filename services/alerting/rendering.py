@@ -8,7 +8,7 @@ from vigil.v1.encounters_pb2 import EncounterStatus, Sex
 from vigil.v1.fusion_service_pb2 import GetPatientResponse
 from vigil.v1.images_pb2 import ImageFindings
 from vigil.v1.meta_pb2 import Evidence
-from vigil.v1.notes_pb2 import NoteCoded
+from vigil.v1.notes_pb2 import Assertion, Experiencer, NoteCode, NoteCoded, Temporality
 from vigil.v1.risk_pb2 import PatientRisk, Score
 
 from services.alerting.conditions import spoken_value
@@ -197,9 +197,24 @@ def note_json(note: NoteCoded) -> Json:
         "degraded_reason": note.degraded_reason,
         "truncated": note.truncated,
         "abstained": note.abstained,
-        "codes": [
-            {"code": code.code, "display": code.display, "spans": [[s.start, s.end] for s in code.spans]}
-            for code in note.codes
-            if code.selected
-        ],
+        "code_set_version": note.code_set_version,
+        "codes": [code_json(code) for code in note.codes if code.selected or code.withheld],
+    }
+
+
+def code_json(code: NoteCode) -> Json:
+    """A proposed code, or one that the note names and the guidelines keep from being coded."""
+    return {
+        "code": code.code,
+        "display": code.display,
+        "score": code.score,
+        "selected": code.selected,
+        "spans": [[span.start, span.end] for span in code.spans],
+        "rationale": code.rationale,
+        "assertion": Assertion.Name(code.assertion).removeprefix("ASSERTION_").lower(),
+        "temporality": Temporality.Name(code.temporality).removeprefix("TEMPORALITY_").lower(),
+        "experiencer": Experiencer.Name(code.experiencer).removeprefix("EXPERIENCER_").lower(),
+        "billable": code.billable,
+        "withheld": code.withheld,
+        "excluded_by": code.excluded_by,
     }

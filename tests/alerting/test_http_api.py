@@ -11,8 +11,8 @@ from vigil.v1.alerts_pb2 import NotePlace, PatientAlerts
 from vigil.v1.encounters_pb2 import EncounterStatus
 from vigil.v1.fusion_service_pb2 import GetPatientResponse
 from vigil.v1.images_pb2 import ImageFindings, ImageIdentity
-from vigil.v1.meta_pb2 import Blob
-from vigil.v1.notes_pb2 import NoteCoded
+from vigil.v1.meta_pb2 import Blob, Span
+from vigil.v1.notes_pb2 import NoteCode, NoteCoded
 from vigil.v1.observations_pb2 import Observation
 from vigil.v1.risk_pb2 import PatientState, StoredObservation
 
@@ -208,6 +208,24 @@ def test_the_text_of_a_note_opens_for_its_patient_and_for_nobody_else(tmp_path: 
         assert client.get(f"/evidence/notes/note-1?patient={KEY}").json()["text"] == "A pneumothorax."
         assert client.get(f"/evidence/notes/note-1?patient={OTHER}").status_code == 404
         assert client.get("/evidence/notes/note-1").status_code == 400
+
+
+def test_a_note_opens_with_what_is_proposed_and_what_the_guidelines_withhold(tmp_path: Path) -> None:
+    service = with_note("Pneumothorax. No fever.", tmp_path)
+    assert service.notes.note is not None
+    service.notes.note.codes.extend(
+        [
+            NoteCode(code="J93.9", selected=True, score=0.9, spans=[Span(start=0, end=12)]),
+            NoteCode(code="R50.9", withheld="denied", spans=[Span(start=17, end=22)]),
+            NoteCode(code="R05.9", score=0.1),
+        ]
+    )
+    with opened(service) as client:
+        codes = client.get(f"/evidence/notes/note-1?patient={KEY}").json()["codes"]
+    assert [(code["code"], code["selected"], code["withheld"], code["spans"]) for code in codes] == [
+        ("J93.9", True, "", [[0, 12]]),
+        ("R50.9", False, "denied", [[17, 22]]),
+    ]
 
 
 def test_a_note_that_cannot_be_read_now_is_told_from_one_that_is_gone(tmp_path: Path) -> None:

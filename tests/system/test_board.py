@@ -30,7 +30,10 @@ from tests.stacks import Stack, running_stack, until
 
 pytestmark = pytest.mark.timeout(600)
 
-TEXT = "Seen after the line. There is a right pneumothorax, 3 cm. Température normale 🙂. Left lung clear."
+TEXT = (
+    "Seen after the line. There is a right pneumothorax, 3 cm. Température normale 🙂. No effusion. "
+    "Mother with breast cancer."
+)
 WORDS = "right pneumothorax"
 WELL = {"resp_rate": 16, "spo2": 97, "sbp": 122, "heart_rate": 74, "temperature": 36.8, "gcs": 15}
 ILL = WELL | {"resp_rate": 27, "spo2": 88, "heart_rate": 124}
@@ -123,20 +126,34 @@ class Patient:
         self.send(Topic.OBSERVATIONS_RECEIVED, [ObservationsReceived(meta=meta, observations=measured)])
 
     def write_note(self) -> None:
-        start = TEXT.index(WORDS)
-        code = NoteCode(
+        pneumothorax = NoteCode(
             code="J93.9",
             display="Pneumothorax, unspecified",
+            score=0.91,
             selected=True,
-            spans=[Span(start=start, end=start + len(WORDS))],
+            spans=[span_of(WORDS)],
             assertion=Assertion.ASSERTION_PRESENT,
             temporality=Temporality.TEMPORALITY_CURRENT,
             experiencer=Experiencer.EXPERIENCER_PATIENT,
+            billable=True,
+        )
+        family = NoteCode(
+            code="Z80.3",
+            display="Family history of malignant neoplasm of breast",
+            score=0.4,
+            selected=True,
+            spans=[span_of("Mother"), span_of("breast cancer")],
+            rationale="breast cancer, of a relative",
+            assertion=Assertion.ASSERTION_PRESENT,
+            temporality=Temporality.TEMPORALITY_CURRENT,
+            experiencer=Experiencer.EXPERIENCER_FAMILY,
+        )
+        effusion = NoteCode(
+            code="J90", display="Pleural effusion", score=0.2, spans=[span_of("effusion")], withheld="denied"
         )
         meta = self.meta()
-        note = NoteCoded(
-            meta=meta, note_message_id=f"note-{meta.message_id}", kind="radiology", text=TEXT, codes=[code]
-        )
+        codes = [pneumothorax, family, effusion]
+        note = NoteCoded(meta=meta, note_message_id=f"note-{meta.message_id}", kind="radiology", text=TEXT, codes=codes)
         self.send(Topic.NOTES_CODED, [note])
 
     def take_image(self) -> None:
@@ -155,6 +172,11 @@ class Patient:
             model=ModelVersion(name="cxr_findings", version="1", sha256="ab" * 32),
         )
         self.send(Topic.IMAGE_FINDINGS, [image])
+
+
+def span_of(words: str) -> Span:
+    start = TEXT.index(words)
+    return Span(start=start, end=start + len(words))
 
 
 def grey(level: int) -> bytes:
@@ -202,6 +224,20 @@ def test_an_alert_appears_opens_its_evidence_and_stays_acknowledged_after_a_kill
     card.get_by_role("button", name="Note").first.click()
     expect(page.locator("mark").first).to_have_text(WORDS)
     expect(page.locator(".note-text")).to_have_text(TEXT)
+    codes = page.locator(".code")
+    expect(codes.first).to_contain_text("J93.9")
+    expect(codes.first).to_contain_text("91 %")
+    expect(codes.nth(1)).to_contain_text("family history · not billable as it stands")
+    expect(codes.nth(1)).to_contain_text("Rests on: breast cancer, of a relative")
+    codes.nth(1).click()
+    expect(page.locator(".coded.on")).to_have_text(["Mother", "breast cancer"])
+    page.locator(".withheld summary").click()
+    expect(codes.nth(2)).to_contain_text("the note denies it")
+    page.keyboard.press("4")
+    expect(page.locator(".note-list button")).to_contain_text(["Radiology"])
+    expect(page.locator(".note-text")).to_have_text(TEXT)
+    codes.first.click()
+    expect(page.locator(".coded.on")).to_have_text([WORDS])
     card.get_by_role("button", name="Image").first.click()
     expect(page.locator(".picture img")).to_be_visible()
     page.wait_for_function("document.querySelector('.heat')?.width === 64")

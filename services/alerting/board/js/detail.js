@@ -3,11 +3,12 @@
 import { h, s, shape, showIn } from "./dom.js";
 import * as evidence from "./evidence.js";
 import { charts } from "./charts.js";
+import * as notes from "./notes.js";
 import { component, newsTile } from "./rows.js";
 import { isOpen, news2, openAlerts } from "./store.js";
 import { agoWords, ageSeconds, bandWord, capital, dayTime, inClinicalUnits, isOld, person, plain, severityWord, VITALS } from "./words.js";
 
-const TABS = [["trends", "Trends"], ["evidence", "Evidence"], ["scores", "Scores"]];
+export const TABS = [["trends", "Trends"], ["evidence", "Evidence"], ["scores", "Scores"], ["notes", "Notes"]];
 const words = (statement) => inClinicalUnits(plain(statement));
 const KINDS = { note: "Note", image: "Image", observation: "Measurement" };
 const ICONS = { note: "M5 3h10l4 4v14H5zM8 11h8M8 15h8M8 7h4", image: "M3 4h18v16H3zM3 16l5-5 4 4 3-3 6 6M15 9h.01", observation: "M2 13h5l3-8 4 14 3-6h5" };
@@ -16,6 +17,7 @@ export class Detail {
   #key = null;
   #tab = "trends";
   #opened = null;
+  #note = null; // message id of the note that was chosen; the newest when none was
   #asked = "";
   #bringUp = false; // the next content that is shown was asked for: scroll to it
 
@@ -54,6 +56,11 @@ export class Detail {
     this.openTab(item.kind === "observation" ? "trends" : "evidence");
   }
 
+  openNote(messageId) {
+    this.#note = messageId;
+    this.openTab("notes");
+  }
+
   openFirstEvidence() {
     const items = openAlerts(this.patient ?? { alerts: [] }).flatMap((alert) => alert.evidence);
     const first = items.find((item) => item.kind !== "observation") ?? items[0];
@@ -63,6 +70,7 @@ export class Detail {
   #begin(patient) {
     this.#key = patient.patient_key;
     this.#opened = openAlerts(patient).flatMap((alert) => alert.evidence).find((item) => item.kind !== "observation") ?? null;
+    this.#note = null;
     this.#tab = "trends";
     this.#asked = "";
     this.element.replaceChildren(this.parts.head, this.parts.alerts, this.parts.tabs, this.parts.body);
@@ -125,14 +133,15 @@ export class Detail {
   #showBody() {
     const { patient, now } = this;
     if (this.#tab === "scores") return void showIn(this.parts.body, scores(patient, now));
-    const wanted = this.#tab === "trends" ? `trends ${patient.patient_key} ${patient.revision}` : `evidence ${patient.patient_key} ${this.#opened?.message_id} ${this.#opened?.statement}`;
+    const of = { trends: () => patient.revision, evidence: () => `${this.#opened?.message_id} ${this.#opened?.statement}`, notes: () => [this.#note, ...patient.notes.map((one) => one.message_id)].join(" ") };
+    const wanted = `${this.#tab} ${patient.patient_key} ${of[this.#tab]()}`;
     if (wanted === this.#asked) return;
     this.#asked = wanted;
     this.#load(wanted, patient.patient_key, now);
   }
 
   async #load(wanted, key, now) {
-    const waiting = !this.parts.body.hasChildNodes() || this.#tab === "evidence";
+    const waiting = !this.parts.body.hasChildNodes() || this.#tab !== "trends";
     if (waiting) this.parts.body.replaceChildren(h("p", { class: "nothing", text: "Opening…" }));
     let content;
     try {
@@ -152,9 +161,17 @@ export class Detail {
 
   async #content(key, now) {
     if (this.#tab === "trends") return charts((await evidence.trends(key)).series, this.patient.news2_trend ?? [], now);
+    if (this.#tab === "notes") return this.#notes(key, now);
     const item = this.#opened;
     if (!item) return h("p", { class: "nothing", text: "No note or image is named by an alert of this patient." });
-    return item.kind === "note" ? evidence.note(key, item, now) : evidence.image(key, item, now);
+    return item.kind === "note" ? notes.open(key, item.message_id, item.spans ?? [], now) : evidence.image(key, item, now);
+  }
+
+  async #notes(key, now) {
+    const known = this.patient.notes;
+    if (!known.length) return h("p", { class: "nothing", text: "No note of this patient has been read." });
+    const opened = known.some((one) => one.message_id === this.#note) ? this.#note : known[0].message_id;
+    return [notes.list(known, opened, now), ...(await notes.open(key, opened, [], now))];
   }
 }
 

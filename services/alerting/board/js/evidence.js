@@ -1,4 +1,4 @@
-// Opening what an alert rests on: a note with the words marked, a picture with its heat map.
+// What an alert rests on, asked of the service: measurements, and a picture with its heat map.
 
 import { h, s } from "./dom.js";
 import { capital, dayTime, plain } from "./words.js";
@@ -7,7 +7,7 @@ const START_OPACITY = 55;
 // Black through violet and orange to yellow; the darkest part is clear.
 const COLOURS = [[20, 0, 40, 0], [120, 20, 120, 120], [235, 70, 50, 200], [255, 170, 30, 235], [255, 240, 120, 250]];
 
-async function ask(path, patientKey) {
+export async function ask(path, patientKey) {
   const answer = await fetch(`${path}?patient=${encodeURIComponent(patientKey)}`, { cache: "no-store" });
   const body = await answer.json().catch(() => ({}));
   if (!answer.ok) throw new Error(capital(body.error ?? `the service answered ${answer.status}`));
@@ -20,32 +20,6 @@ export const trends = async (patientKey) => {
   if (!answer.ok) throw new Error(capital(body.error ?? `the service answered ${answer.status}`));
   return body;
 };
-
-export async function note(patientKey, evidence, now) {
-  const found = await ask(`/evidence/notes/${encodeURIComponent(evidence.message_id)}`, patientKey);
-  const warnings = [found.truncated && "Only the first part of this note was read.", found.degraded_reason && `Read by the dictionary alone: ${found.degraded_reason}`, found.abstained && `Not read: ${found.abstained}`].filter(Boolean);
-  const codes = found.codes.map((code) => h("li", {}, h("b", { text: code.code }), ` ${code.display}`));
-  return [
-    h("p", { class: "source", text: `${capital(found.kind || "note")} note, ${dayTime(found.event_time, now)}` }),
-    ...warnings.map((text) => h("p", { class: "warning", text })),
-    h("div", { class: "note-text", tabindex: "0", "aria-label": "Text of the note" }, marked(found.text, evidence.spans ?? [])),
-    codes.length ? h("div", { class: "codes" }, h("h3", { text: "Codes proposed for this note" }), h("ul", {}, codes)) : null,
-  ].filter(Boolean);
-}
-
-// Spans count Unicode code points, as the text was received.
-function marked(text, spans) {
-  const points = Array.from(text);
-  const parts = [];
-  let at = 0;
-  for (const [start, end] of [...spans].sort((a, b) => a[0] - b[0])) {
-    if (start < at || end <= start || end > points.length) continue;
-    parts.push(points.slice(at, start).join(""), h("mark", { text: points.slice(start, end).join("") }));
-    at = end;
-  }
-  parts.push(points.slice(at).join(""));
-  return parts;
-}
 
 export async function image(patientKey, evidence, now) {
   const id = encodeURIComponent(evidence.message_id || evidence.sop_instance_uid);

@@ -1,7 +1,7 @@
 // Puts the board together: feed, list, detail, keys.
 
 import { Actions } from "./actions.js";
-import { Detail } from "./detail.js";
+import { Detail, TABS } from "./detail.js";
 import { byId, h, shape, showIn } from "./dom.js";
 import { Feed } from "./feed.js";
 import { showHelp } from "./help.js";
@@ -118,6 +118,7 @@ function listenToDetail() {
     if (tab) return detail.openTab(tab);
     if (what === "close") return history.back();
     if (what === "again") return detail.openTab(document.querySelector(".tab[aria-selected=true]").dataset.tab);
+    if (what === "note") return detail.openNote(button.dataset.note);
     if (what === "evidence") return detail.openEvidence(store.get(selected).alerts.find((candidate) => candidate.id === alert).evidence[Number(index)]);
     return act(what === "acknowledge" ? "ack" : "resolve", alert);
   });
@@ -151,7 +152,7 @@ async function start() {
     acknowledge: () => act("ack"),
     resolve: () => act("resolve"),
     evidence: () => detail.openFirstEvidence(),
-    tab: (index) => detail.openTab(["trends", "evidence", "scores"][index]),
+    tab: (index) => detail.openTab(TABS[index][0]),
   });
   addEventListener("hashchange", () => { if (narrow()) scrollTo(0, 0); redraw(); });
   const kept = /^#\/patient\/([0-9a-f]{1,64})$/.exec(location.hash);

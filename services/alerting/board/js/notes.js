@@ -1,0 +1,85 @@
+// A note with the words marked that an alert or a code rests on, and the codes proposed for it.
+
+import { h } from "./dom.js";
+import { ask } from "./evidence.js";
+import { capital, dayTime } from "./words.js";
+
+const WITHHELD = {
+  denied: "the note denies it",
+  past: "past, not current",
+  family: "a relative's, not the patient's",
+  other: "somebody else's, not the patient's",
+  hypothetical: "a condition that may come, not one that is",
+  uncertain: "uncertain, and not coded outside a hospital stay",
+};
+
+// Newest first; `opened` is the message id of the one that is shown.
+export function list(notes, opened, now) {
+  const buttons = notes.map((one) => h("li", {}, h("button", { type: "button", class: "evidence", "data-act": "note", "data-note": one.message_id, "aria-pressed": String(one.message_id === opened), text: `${capital(one.kind || "note")}, ${dayTime(one.event_time, now)}` })));
+  return h("ul", { class: "evidences note-list", "aria-label": "Notes, newest first" }, buttons);
+}
+
+// spans: what to mark from the beginning, [start, end] in code points.
+export async function open(patientKey, messageId, spans, now) {
+  const found = await ask(`/evidence/notes/${encodeURIComponent(messageId)}`, patientKey);
+  const warnings = [found.truncated && "Only the first part of this note was read.", found.degraded_reason && `Read by the dictionary alone: ${found.degraded_reason}`, found.abstained && `Not read: ${found.abstained}`].filter(Boolean);
+  const text = h("div", { class: "note-text", tabindex: "0", "aria-label": "Text of the note" }, marked(found.text, spans, found.codes));
+  return [
+    h("p", { class: "source", text: `${capital(found.kind || "note")} note, ${dayTime(found.event_time, now)}` }),
+    ...warnings.map((warning) => h("p", { class: "warning", text: warning })),
+    text,
+    ...codes(found, text),
+  ];
+}
+
+function codes(found, text) {
+  const item = (code, index) => h("li", {}, h("button", { type: "button", class: "code", "aria-pressed": "false", "data-code": code.code, onclick: (event) => show(event.currentTarget, text, index) }, h("b", { text: code.code }), h("span", { class: "display", text: code.display }), h("small", { text: about(code) }), h("small", { class: "rationale", text: code.rationale ? `Rests on: ${code.rationale}` : "" })));
+  const items = found.codes.map(item);
+  const selected = items.filter((_, index) => found.codes[index].selected);
+  const withheld = items.filter((_, index) => !found.codes[index].selected);
+  return [
+    selected.length ? h("div", { class: "codes" }, h("h3", { text: "Codes proposed for this note; choose one to see its words" }), h("ul", {}, selected)) : null,
+    withheld.length ? h("details", { class: "codes withheld" }, h("summary", { text: `Named in the note and not proposed (${withheld.length})` }), h("ul", {}, withheld)) : null,
+    selected.length || withheld.length ? h("p", { class: "model", text: found.code_set_version }) : null,
+  ].filter(Boolean);
+}
+
+function about(code) {
+  const facts = [];
+  if (code.selected) facts.push(`${Math.round(code.score * 100)} %`);
+  else facts.push(code.withheld === "excludes1" ? `may not stand beside ${code.excluded_by} (Excludes1)` : WITHHELD[code.withheld] ?? code.withheld);
+  if (code.selected && code.experiencer === "family") facts.push("family history");
+  else if (code.selected && code.temporality === "historical") facts.push("history of");
+  if (code.selected && code.assertion === "possible") facts.push("uncertain in the note");
+  if (!code.billable) facts.push("not billable as it stands");
+  return facts.join(" · ");
+}
+
+// Mark the words of one code, and no longer those of the one before; a second press marks none.
+function show(button, text, index) {
+  const was = button.getAttribute("aria-pressed") === "true";
+  for (const other of button.closest(".tab-body").querySelectorAll(".code")) other.setAttribute("aria-pressed", "false");
+  button.setAttribute("aria-pressed", String(!was));
+  const own = [];
+  for (const piece of text.querySelectorAll("[data-codes]")) {
+    const on = !was && piece.dataset.codes.split(" ").includes(String(index));
+    piece.classList.toggle("on", on);
+    if (on) own.push(piece);
+  }
+  own[0]?.scrollIntoView({ block: "nearest" });
+}
+
+// Pieces of the text between the borders of all spans. Spans count Unicode code points, as the text was received.
+function marked(text, spans, codes) {
+  const points = Array.from(text);
+  const within = ([start, end]) => start >= 0 && start < end && end <= points.length;
+  const ranges = [...spans.filter(within).map((span) => [span, null]), ...codes.flatMap((code, index) => code.spans.filter(within).map((span) => [span, index]))];
+  const borders = [...new Set([0, points.length, ...ranges.flatMap(([span]) => span)])].sort((a, b) => a - b);
+  return borders.slice(0, -1).map((start, place) => {
+    const over = ranges.filter(([span]) => span[0] <= start && start < span[1]);
+    const piece = points.slice(start, borders[place + 1]).join("");
+    if (!over.length) return piece;
+    const owners = over.map(([, index]) => index).filter((index) => index !== null);
+    return h(over.some(([, index]) => index === null) ? "mark" : "span", { class: owners.length ? "coded" : null, "data-codes": owners.length ? owners.join(" ") : null, text: piece });
+  });
+}
