@@ -14,14 +14,24 @@ if TYPE_CHECKING:
 
 HELP = """Measure the local stack; it is started, and stopped again, unless it already runs.
 
-Example: vigil bench ward --first 50 --step 25"""
-SECONDS_HELP = "Length of a step, seconds."
+Example: vigil bench ward --first 50 --step 25; vigil bench text --notes 200"""
+SECONDS_HELP = "Length of a step (ward), of the load on the service (text)."
 
 
 class Bench(StrEnum):
     """What can be measured."""
 
     WARD = "ward"
+    TEXT = "text"
+
+
+NAME_HELP = (
+    """ward: mixed messages at a rising rate until p99 passes 1 s. text: notes a second, beside medspaCy as shipped."""
+)
+
+
+# What of the stack is needed; nothing named: all of it.
+PARTS: dict[Bench, list[str]] = {Bench.WARD: [], Bench.TEXT: ["kafka", "triton", "nlp-coder"]}
 
 
 def register(app: typer.Typer) -> None:
@@ -30,21 +40,25 @@ def register(app: typer.Typer) -> None:
 
 
 def bench(
-    name: Annotated[Bench, typer.Argument(help="ward: mixed messages at a rising rate until p99 passes 1 s.")],
+    name: Annotated[Bench, typer.Argument(help=NAME_HELP)],
     *,
-    first: Annotated[float, typer.Option(min=1, help="First rate, messages a second.")] = 50.0,
-    step: Annotated[float, typer.Option(min=1, help="Added for each next rate.")] = 25.0,
+    first: Annotated[float, typer.Option(min=1, help="ward: first rate, messages a second.")] = 50.0,
+    step: Annotated[float, typer.Option(min=1, help="ward: added for each next rate.")] = 25.0,
     seconds: Annotated[float, typer.Option(min=2, help=SECONDS_HELP)] = 20.0,
+    notes: Annotated[int, typer.Option(min=10, help="text: different notes.")] = 200,
+    as_json: Annotated[bool, typer.Option("--json", help="text: one JSON object.")] = False,
 ) -> None:
     from deploy.local import stack
     from deploy.local.settings import LocalSettings
 
     settings = LocalSettings()
     ran_before = stack_runs(settings)
-    stack.up(settings, [], lambda _: None)
+    stack.up(settings, PARTS[name], lambda _: None)
     try:
         if name is Bench.WARD:
             _ward(settings, first, step, seconds)
+        if name is Bench.TEXT:
+            _text(settings, notes, seconds, as_json=as_json)
     finally:
         if not ran_before:
             stack.down(settings)
@@ -59,3 +73,22 @@ def _ward(settings: "LocalSettings", first: float, step: float, seconds: float) 
     typer.echo(conclusion(steps))
     if not any(one.sustained for one in steps):
         raise CliError("No rate was sustained; see the table above.")
+
+
+def _text(settings: "LocalSettings", count: int, seconds: float, *, as_json: bool) -> None:
+    import json
+
+    from bench.text import measure, notes, report, service
+    from deploy.local.components import settings_class
+    from deploy.local.status import status
+    from ward.local import reachable
+
+    chosen = notes.load_notes(count)
+    subjects = measure.measure(chosen.texts, settings.data_dir / "bench" / "medspacy")
+    pids = {one.name: one.pid or 0 for one in status(settings)}
+    target = f"{reachable(settings)}:{settings_class('nlp-coder')(shared=settings).grpc_port}"
+    through = asyncio.run(service.measure(chosen.texts, target, pids["nlp-coder"], pids["triton"], seconds))
+    if as_json:
+        typer.echo(json.dumps(report.as_json(chosen.origin, subjects, through)))
+    else:
+        typer.echo(report.table(chosen.origin, subjects, through))

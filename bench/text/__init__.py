@@ -1,0 +1,1 @@
+"""How fast notes are coded, beside medspaCy as shipped: `vigil bench text`."""

@@ -1,0 +1,108 @@
+"""What was measured, as a table and as JSON."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from bench.text.measure import CORE, QUIET, SHIPPED
+from bench.text.service import Load, Service
+from bench.text.subject import Subject
+from ward.account import quantiles
+
+GOAL = 15.0
+NO_PEER = "medspaCy could not be had (that takes uv and a package index, or uv's cache): nothing to compare with."
+
+
+def as_json(origin: str, subjects: Sequence[Subject], service: Service | None) -> dict[str, Any]:
+    """Everything that the table says, in base units."""
+    return {
+        "notes": origin,
+        "one_process_each": {
+            subject.name: {
+                "notes_per_second": subject.notes_per_s,
+                "note_seconds": quantiles(subject.note_s),
+                "processor_seconds_a_note": subject.cpu_ms / 1000,
+                "startup_seconds": subject.startup_s,
+                "memory_mb": subject.memory_mb,
+                "output_a_note": subject.output,
+            }
+            for subject in subjects
+        },
+        "ratios": ratios(subjects),
+        "service": None if service is None else _service(service),
+    }
+
+
+def ratios(subjects: Sequence[Subject]) -> dict[str, dict[str, float]]:
+    """How many times the notes that nlp-coder reads: by the clock, and by processor time."""
+    by_name = {subject.name: subject for subject in subjects}
+    own = by_name[CORE]
+    return {
+        name: {
+            "clock": own.notes_per_s / by_name[name].notes_per_s,
+            "processor": by_name[name].cpu_ms / own.cpu_ms,
+        }
+        for name in (SHIPPED, QUIET)
+        if name in by_name
+    }
+
+
+def _service(service: Service) -> dict[str, Any]:
+    return {
+        "loads": [
+            {
+                "notes_at_a_time": load.at_a_time,
+                "notes": len(load.note_s),
+                "notes_per_second": load.notes_per_s,
+                "note_seconds": quantiles(load.note_s),
+                "nlp_coder_processor_seconds_a_note": load.coder_cpu_s / len(load.note_s),
+                "triton_processor_seconds_a_note": load.triton_cpu_s / len(load.note_s),
+                "degraded": load.degraded,
+            }
+            for load in service.loads
+        ],
+        "nlp_coder_memory_mb": service.coder_mb,
+        "triton_memory_mb": service.triton_mb,
+    }
+
+
+def table(origin: str, subjects: Sequence[Subject], service: Service | None) -> str:
+    """For people."""
+    lines = [f"{origin}.", "", "One process and one thread each, the same notes, ten at a turn:", HEADER]
+    lines += [_row(subject) for subject in subjects]
+    lines += [f"{subject.name} gives a note: {subject.output}." for subject in subjects if subject.name != QUIET]
+    for name, ratio in ratios(subjects).items():
+        verdict = f" (goal {GOAL:g})" if name == SHIPPED else ""
+        lines.append(
+            f"{CORE} reads {ratio['clock']:.1f} times the notes of {name} by the clock, {ratio['processor']:.1f} times"
+            f" by processor time{verdict}."
+        )
+    if len(subjects) == 1:
+        lines.append(NO_PEER)
+    if service is not None:
+        lines += ["", "Through the running service and Triton, by gRPC:", SERVICE_HEADER]
+        lines += [_load(load) for load in service.loads]
+        lines.append(
+            f"Memory: nlp-coder {service.coder_mb:.0f} MB, Triton with all its models {service.triton_mb:.0f} MB."
+        )
+    return "\n".join(lines)
+
+
+HEADER = f"{'':32} notes/s   ms a note p50/p99   processor ms   start-up s   memory MB"
+SERVICE_HEADER = "  at a time   notes/s   ms a note p50/p99   processor ms: nlp-coder, Triton"
+
+
+def _row(subject: Subject) -> str:
+    times = quantiles(subject.note_s)
+    return (
+        f"{subject.name:32} {subject.notes_per_s:7.1f} {1000 * times['p50']:11.1f}/{1000 * times['p99']:<7.1f}"
+        f"{subject.cpu_ms:14.1f} {subject.startup_s:12.1f} {subject.memory_mb:11.0f}"
+    )
+
+
+def _load(load: Load) -> str:
+    times, count = quantiles(load.note_s), len(load.note_s)
+    said = f"   {load.degraded} were coded without the model" if load.degraded else ""
+    return (
+        f"{load.at_a_time:11} {load.notes_per_s:9.1f} {1000 * times['p50']:11.1f}/{1000 * times['p99']:<7.1f}"
+        f"{1000 * load.coder_cpu_s / count:14.1f}, {1000 * load.triton_cpu_s / count:.1f}{said}"
+    )
