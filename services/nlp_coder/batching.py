@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vigil.v1.meta_pb2 import ModelVersion
 
 from services.nlp_coder import metrics
-from services.nlp_coder.features import Occurrences, padded_length
+from services.nlp_coder.features import ModelInput, padded_length
 
 # `max_batch_size` of the model, and how many occurrences make the largest tensors of its graph 100 MB.
 MOST_NOTES = 8
@@ -27,7 +27,7 @@ class Row:
     version: ModelVersion
 
 
-Send = Callable[[Sequence[Occurrences]], Awaitable[Sequence[Row]]]
+Send = Callable[[Sequence[ModelInput]], Awaitable[Sequence[Row]]]
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ class Batches:
     send: Send
     _reading: int = 0
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _waiting: dict[int, list[tuple[Occurrences, asyncio.Future[Row]]]] = field(default_factory=dict)
+    _waiting: dict[int, list[tuple[ModelInput, asyncio.Future[Row]]]] = field(default_factory=dict)
     _sending: set[asyncio.Task[None]] = field(default_factory=set)
 
     @asynccontextmanager
@@ -56,13 +56,13 @@ class Batches:
             # Later in this turn of the loop: whoever has just read a note is about to ask for it.
             asyncio.get_running_loop().call_soon(self._send_unless_awaited)
 
-    def ask(self, occurrences: Occurrences) -> asyncio.Future[Row]:
+    def ask(self, window: ModelInput) -> asyncio.Future[Row]:
         """The answer to one row, in time."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Row] = loop.create_future()
-        length = padded_length(len(occurrences.token_ids))
+        length = padded_length(len(window.occurrences.token_ids))
         waiting = self._waiting.setdefault(length, [])
-        waiting.append((occurrences, answer))
+        waiting.append((window, answer))
         if len(waiting) >= min(MOST_NOTES, max(1, MOST_OCCURRENCES // length)):
             self._send_off(length)
         loop.call_soon(self._send_unless_awaited)
@@ -80,7 +80,7 @@ class Batches:
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
 
-    async def _run(self, batch: Sequence[tuple[Occurrences, asyncio.Future[Row]]]) -> None:
+    async def _run(self, batch: Sequence[tuple[ModelInput, asyncio.Future[Row]]]) -> None:
         metrics.MODEL_BATCH_ROWS.observe(len(batch))
         try:
             rows = await self.send([window for window, _answer in batch])

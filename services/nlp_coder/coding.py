@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from services.nlp_coder.assertion import Reading
-from services.nlp_coder.candidates import candidates_of
-from services.nlp_coder.evidence import (
-    CATEGORY_CHARACTERS,
-    CodeEvidence,
-    contradicted_categories,
-    gathered,
-    is_current,
-)
+from services.nlp_coder.document import Document
+from services.nlp_coder.evidence import CodeEvidence, gathered, is_current
 from services.nlp_coder.features import Occurrences
+from services.nlp_coder.guidelines import HistoryCode, Withheld, apply_guidelines
+from services.nlp_coder.loose import LooseMention
 from services.nlp_coder.models import Prediction
-from services.nlp_coder.ranking import NO_MODEL, Ranker, features_of, scores
+from services.nlp_coder.ranking import Candidates, Ranker, alone
 from services.nlp_coder.reading import Reader, ReadNote
 
 LONGEST_RANKING = 100
@@ -29,6 +25,7 @@ class RankedCode:
     """A proposed code. `spans`: characters, ascending. `terms`: those words, normalised.
 
     `reading`: how the mentions read; None when only the model proposes the code, since nobody asserted it.
+    `withheld`: why the guidelines keep it from being selected.
     """
 
     code: str
@@ -40,6 +37,7 @@ class RankedCode:
     origin: str
     reading: Reading | None
     billable: bool
+    withheld: Withheld | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,66 +45,110 @@ class Basis:
     """What codes are proposed from. prediction: None when the dictionary has to answer alone."""
 
     note: ReadNote
+    candidates: Candidates
     occurrences: Occurrences
     prediction: Prediction | None
 
 
-def ranked_codes(basis: Basis, ranker: Ranker, reader: Reader) -> list[RankedCode]:
-    """The best 100 codes by score."""
+def ranked_codes(basis: Basis, ranker: Ranker, reader: Reader, kind: str = "") -> list[RankedCode]:
+    """The best 100 codes by score, as the coding guidelines allow. kind: of the note, as in NoteReceived."""
     evidence = gathered(basis.note.mentions)
-    view = basis.prediction.view if basis.prediction else NO_MODEL
-    stacker = ranker.with_model if basis.prediction else ranker.dictionary_alone
-    codes = [code for code in candidates_of(evidence, view) if _has_words(code, evidence, basis.prediction)]
-    if not codes:
-        return []
-    values = scores(stacker, features_of(codes, evidence, view, ranker.hits, len(basis.note.document.words)))
-    contradicted = contradicted_categories(basis.note.mentions, reader.chronic)
-    rated = []
-    for value, code in zip(values.tolist(), codes, strict=True):
-        is_denied = code[:CATEGORY_CHARACTERS] in contradicted
-        # Below the operating point whatever the value, and still in order.
-        score = value * stacker.threshold if is_denied else value
-        rated.append((score, code, score >= stacker.threshold))
-    rated.sort(key=lambda entry: (-entry[0], entry[1]))
-    return [
-        _ranked(code, score, evidence.get(code), basis, reader, selected=selected)
-        for score, code, selected in rated[:LONGEST_RANKING]
+    loose = {found.mention.code: found for found in basis.note.loose}
+    threshold = ranker.threshold if basis.prediction else ranker.dictionary_alone.threshold
+    rated = [
+        _rated((code, score, score >= threshold), words, evidence.get(code), reader)
+        for code, score in _values(basis, ranker)
+        if (words := _words(code, evidence.get(code), loose.get(code), basis)) is not None
     ]
+    ruling = apply_guidelines(rated, basis.note.mentions, basis.note.document, reader.guidelines, kind)
+    by_code = {one.code: _ruled(one, ruling.withheld.get(one.code), threshold) for one in rated}
+    by_code |= {
+        one.code: _added(one, by_code.get(one.code), basis.note.document, reader, threshold) for one in ruling.added
+    }
+    return sorted(by_code.values(), key=lambda one: (-one.score, one.code))[:LONGEST_RANKING]
 
 
-def _has_words(code: str, evidence: Mapping[str, CodeEvidence], prediction: Prediction | None) -> bool:
-    """A code without a word to show is a prior, not a reading."""
-    if code in evidence and evidence[code].patients:
-        return True
-    return prediction is not None and bool(prediction.positions.get(code))
+def _ruled(code: RankedCode, withheld: Withheld | None, threshold: float) -> RankedCode:
+    """What the guidelines withhold is below the operating point whatever its score, and still in order."""
+    if withheld is None:
+        return code
+    return replace(code, score=code.score * threshold, selected=False, withheld=withheld)
 
 
-def _ranked(
-    code: str, score: float, evidence: CodeEvidence | None, basis: Basis, reader: Reader, *, selected: bool
+def _added(
+    added: HistoryCode, known: RankedCode | None, document: Document, reader: Reader, threshold: float
 ) -> RankedCode:
-    mentions = evidence.patients if evidence else []
-    prediction = basis.prediction
-    if mentions:
-        spans = [basis.note.document.span(read.mention.first, read.mention.last) for read in mentions]
-        terms = _unique(read.phrase for read in mentions)
-        agrees = prediction is not None and prediction.view.codes.get(code, 0.0) >= _MODEL_AGREES
-        origin = "dictionary+model" if agrees else "dictionary"
-        reading: Reading | None = min((read.reading for read in mentions), key=lambda one: _doubt(one, code, reader))
-    else:
-        spans, terms = _attributed(basis, prediction.positions[code] if prediction else ())
-        origin, reading = "model", None
-    known = reader.code_set.codes.get(code)
+    """A history, family or status code. The guidelines decide it and no model: it stands at the operating point."""
+    display, billable = _published(added.code, reader)
+    return RankedCode(
+        code=added.code,
+        display=display,
+        score=max(threshold, known.score if known else 0.0),
+        selected=True,
+        spans=_merged(document.span(first, last) for first, last in added.words),
+        terms=_unique(" ".join(document.words.norms[first:last]) for first, last in added.words),
+        origin="dictionary",
+        reading=added.reading,
+        billable=billable,
+    )
+
+
+def _values(basis: Basis, ranker: Ranker) -> Iterable[tuple[str, float]]:
+    """Each considered code with its probability."""
+    if basis.prediction is not None:
+        return ((code, scored.probability) for code, scored in basis.prediction.scored.items())
+    return zip(basis.candidates.codes, alone(ranker.dictionary_alone, basis.candidates).tolist(), strict=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What a code rests on."""
+
+    origin: str
+    spans: list[tuple[int, int]]
+    terms: list[str]
+
+
+def _words(code: str, evidence: CodeEvidence | None, loose: LooseMention | None, basis: Basis) -> _Words | None:
+    """The words of a code; None for one without: that is a prior, not a reading."""
+    document = basis.note.document
+    scored = basis.prediction.scored.get(code) if basis.prediction else None
+    agrees = scored is not None and scored.support >= _MODEL_AGREES
+    origin = "dictionary+model" if agrees else "dictionary"
+    if evidence is not None and evidence.patients:
+        spans = [document.span(read.mention.first, read.mention.last) for read in evidence.patients]
+        return _Words(origin, spans, _unique(read.phrase for read in evidence.patients))
+    if loose is not None:
+        first, last = loose.mention.first, loose.mention.last
+        return _Words(origin, [document.span(first, last)], [" ".join(document.words.norms[first:last])])
+    if scored is not None and scored.positions:
+        return _Words("model", *_attributed(basis, scored.positions))
+    return None
+
+
+def _rated(valued: tuple[str, float, bool], words: _Words, evidence: CodeEvidence | None, reader: Reader) -> RankedCode:
+    code, score, selected = valued
+    reading: Reading | None = None
+    if evidence is not None and evidence.patients:
+        reading = min((read.reading for read in evidence.patients), key=lambda one: _doubt(one, code, reader))
+    display, billable = _published(code, reader)
     return RankedCode(
         code=code,
-        display=known.display if known else "",
+        display=display,
         score=score,
         selected=selected,
-        spans=spans,
-        terms=terms,
-        origin=origin,
+        spans=words.spans,
+        terms=words.terms,
+        origin=words.origin,
         reading=reading,
-        billable=known is not None and known.billable,
+        billable=billable,
     )
+
+
+def _published(code: str, reader: Reader) -> tuple[str, bool]:
+    """Name of a code, and whether it is complete; codes of another release have neither."""
+    known = reader.code_set.codes.get(code)
+    return (known.display, known.billable) if known else ("", False)
 
 
 def _doubt(reading: Reading, code: str, reader: Reader) -> tuple[bool, bool, bool]:

@@ -7,12 +7,14 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.nlp_coder.document import Document
 from services.nlp_coder.evidence import ReadMention, is_patients
+from services.nlp_coder.ranking import Candidates, category_of
 
 PADDING = 0
 # Longest sequence sent to the model; a longer note is read in windows of as many.
@@ -22,12 +24,17 @@ OVERLAP = MAX_OCCURRENCES // 4
 # Sequences are padded to one of these lengths, so that notes of about one size make a batch.
 LENGTHS = (64, 128, 256, 384, 512, 640, 768, 1024, 1536, 2048, 3072, MAX_OCCURRENCES)
 
+# Candidates are padded to a multiple of this.
+CANDIDATES_STEP = 16
+# Column of a code or category that training has not seen.
+NO_COLUMN = -1
+
 TermAt = tuple[str, int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Terms of the model: `ids[term]` from 1, `idf[id]`; `codes` and `categories` name its output columns.
+    """Terms of the model: `ids[term]` from 1, `idf[id]`; `codes` and `categories` by the column of its weights.
 
     `model_sha256`: the model file that these ids belong to. `least_length`: a note whose tf-idf vector is shorter is
     not stretched to length 1; it says less.
@@ -36,7 +43,8 @@ class Vocabulary:
     ids: Mapping[str, int]
     idf: NDArray[np.float64]
     codes: Sequence[str]
-    categories: Sequence[str]
+    code_columns: Mapping[str, int]
+    category_columns: Mapping[str, int]
     least_length: float
     model_sha256: str
 
@@ -50,6 +58,23 @@ class Occurrences:
     words: Sequence[tuple[int, int]]
 
 
+NO_OCCURRENCES = Occurrences(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32), ())
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInput:
+    """One window of a note, and what the dictionary found in the whole of it.
+
+    codes, categories: columns of the candidates, int64 [M], `NO_COLUMN` for what training has not seen.
+    evidence: float32 [M, E], see `ranking.EVIDENCE`.
+    """
+
+    occurrences: Occurrences
+    codes: NDArray[np.int64]
+    categories: NDArray[np.int64]
+    evidence: NDArray[np.float32]
+
+
 def load_vocabulary(folder: Path) -> Vocabulary:
     """Read `vocabulary.json` and `labels.json` beside the model. Raises FileNotFoundError."""
     terms = json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))
@@ -59,7 +84,8 @@ def load_vocabulary(folder: Path) -> Vocabulary:
         ids,
         np.array([0.0, *terms.values()]),
         labels["codes"],
-        labels["categories"],
+        {code: column for column, code in enumerate(labels["codes"])},
+        {name: column for column, name in enumerate(labels["categories"])},
         labels["least_length"],
         labels["model_sha256"],
     )
@@ -101,6 +127,16 @@ def windows_of(terms: Iterable[TermAt], vocabulary: Vocabulary) -> list[Occurren
     return [_weighed(known[start : start + MAX_OCCURRENCES], vocabulary) for start in starts]
 
 
+def model_inputs(windows: Sequence[Occurrences], candidates: Candidates, vocabulary: Vocabulary) -> list[ModelInput]:
+    """What the model is asked of a note: each window together with all candidates; nothing when there are neither."""
+    if not windows and candidates.codes:
+        windows = [NO_OCCURRENCES]
+    codes = [vocabulary.code_columns.get(code, NO_COLUMN) for code in candidates.codes]
+    categories = [vocabulary.category_columns.get(category_of(code), NO_COLUMN) for code in candidates.codes]
+    columns = np.array(codes, dtype=np.int64), np.array(categories, dtype=np.int64)
+    return [ModelInput(window, *columns, candidates.evidence) for window in windows]
+
+
 def _place(known: tuple[int, int, int]) -> tuple[int, int]:
     return known[1], known[2]
 
@@ -116,16 +152,29 @@ def _weighed(known: Sequence[tuple[int, int, int]], vocabulary: Vocabulary) -> O
     return Occurrences(token_ids, weights, [(first, last) for _index, first, last in known])
 
 
-def padded(batch: Sequence[Occurrences]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Padded with zeros to the least of `LENGTHS` that holds all: token_ids int64, weights float32, both [B, L]."""
-    length = padded_length(max(len(occurrences.token_ids) for occurrences in batch))
+def padded(batch: Sequence[ModelInput]) -> dict[str, NDArray[Any]]:
+    """Inputs of the model by name, [B, ...]: occurrences padded to one of `LENGTHS`, candidates to a multiple of 16."""
+    length = padded_length(max(len(one.occurrences.token_ids) for one in batch))
+    width = max(1, *(-(-len(one.codes) // CANDIDATES_STEP) for one in batch)) * CANDIDATES_STEP
     token_ids = np.full((len(batch), length), PADDING, dtype=np.int64)
     weights = np.zeros((len(batch), length), dtype=np.float32)
-    for row, occurrences in enumerate(batch):
-        count = len(occurrences.token_ids)
-        token_ids[row, :count] = occurrences.token_ids
-        weights[row, :count] = occurrences.weights
-    return token_ids, weights
+    codes = np.full((len(batch), width), NO_COLUMN, dtype=np.int64)
+    categories = np.full((len(batch), width), NO_COLUMN, dtype=np.int64)
+    evidence = np.zeros((len(batch), width, batch[0].evidence.shape[1]), dtype=np.float32)
+    for row, one in enumerate(batch):
+        count, candidates = len(one.occurrences.token_ids), len(one.codes)
+        token_ids[row, :count] = one.occurrences.token_ids
+        weights[row, :count] = one.occurrences.weights
+        codes[row, :candidates] = one.codes
+        categories[row, :candidates] = one.categories
+        evidence[row, :candidates] = one.evidence
+    return {
+        "token_ids": token_ids,
+        "weights": weights,
+        "candidate_codes": codes,
+        "candidate_categories": categories,
+        "evidence": evidence,
+    }
 
 
 def padded_length(count: int) -> int:

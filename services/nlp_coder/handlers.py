@@ -21,11 +21,11 @@ from services.common.topics import Topic
 from services.common.triton import ModelUnavailable
 from services.nlp_coder import messages, metrics
 from services.nlp_coder.coding import Basis, ranked_codes
-from services.nlp_coder.features import Occurrences, terms_of, windows_of
+from services.nlp_coder.features import ModelInput, model_inputs, terms_of, windows_of
 from services.nlp_coder.findings import Finding, ReportTerms, findings_of, is_report
 from services.nlp_coder.language import Languages, reason_not_to_read
 from services.nlp_coder.models import IcdCoder, Prediction, joined
-from services.nlp_coder.ranking import Ranker
+from services.nlp_coder.ranking import Candidates, Ranker, candidates_of
 from services.nlp_coder.reading import Reader, ReadNote, read_note
 
 log = structlog.get_logger()
@@ -51,10 +51,11 @@ class Coder:
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """A note, read, with its model input (a window, or more) and report findings."""
+    """A note, read, with its candidate codes, model input (a window, or more) and report findings."""
 
     note: ReadNote
-    windows: list[Occurrences]
+    candidates: Candidates
+    inputs: list[ModelInput]
     findings: list[Finding]
 
 
@@ -91,12 +92,11 @@ async def code_note(note: NoteReceived, deps: Coder, asked: Sequence[Span] = ())
     text = note.text[: deps.max_note_chars]
     is_long = len(text) > _LONG_NOTE_CHARS or len(asked) > _MANY_SPANS
     prepared = await _prepared(text, note.kind, deps, is_long=is_long)
-    prediction = await _predicted(prepared.windows, deps, coded)
+    prediction = await _predicted(prepared, deps, coded)
     fill = partial(_fill, coded, prepared, prediction, deps, asked)
     is_whole = await asyncio.to_thread(fill) if is_long else fill()
     coded.truncated = len(text) < len(note.text) or not is_whole
-    stacker = deps.ranker.dictionary_alone if coded.degraded else deps.ranker.with_model
-    coded.threshold = stacker.threshold
+    coded.threshold = deps.ranker.dictionary_alone.threshold if prediction is None else deps.ranker.threshold
     metrics.NOTES.labels("degraded" if coded.degraded else "coded").inc()
     return coded
 
@@ -111,19 +111,21 @@ async def _prepared(text: str, kind: str, deps: Coder, *, is_long: bool) -> _Pre
 def _read(text: str, kind: str, deps: Coder) -> _Prepared:
     started = time.thread_time()
     note = read_note(text, deps.reader)
-    windows = windows_of(terms_of(note.document, note.mentions), deps.icd_coder.vocabulary)
+    vocabulary = deps.icd_coder.vocabulary
+    candidates = candidates_of(note, deps.ranker.hits)
+    windows = windows_of(terms_of(note.document, note.mentions), vocabulary)
     findings = findings_of(note.document, deps.report_terms, kind) if is_report(kind, note.document) else []
     metrics.READ_SECONDS.observe(time.thread_time() - started)
     metrics.NOTE_WINDOWS.observe(len(windows))
-    return _Prepared(note, windows, findings)
+    return _Prepared(note, candidates, model_inputs(windows, candidates, vocabulary), findings)
 
 
-async def _predicted(windows: Sequence[Occurrences], deps: Coder, coded: NoteCoded) -> Prediction | None:
+async def _predicted(prepared: _Prepared, deps: Coder, coded: NoteCoded) -> Prediction | None:
     """The model's answer; None, with `coded` marked, when it gave none; None for a note without a known word."""
-    if not windows:
+    if not prepared.inputs:
         return None
     try:
-        prediction = await deps.icd_coder.predict(windows)
+        prediction = await deps.icd_coder.predict(prepared.candidates.codes, prepared.inputs)
     except ModelUnavailable as error:
         log.warning("coded by the dictionary alone", message_id=coded.note_message_id, reason=error.reason)
         coded.degraded, coded.degraded_reason = True, f"{error.reason}; {_ALONE}"
@@ -137,7 +139,10 @@ def _fill(
 ) -> bool:
     """Whether everything that was read is in the answer, which Kafka has to take in one message."""
     document = prepared.note.document
-    codes = ranked_codes(Basis(prepared.note, joined(prepared.windows), prediction), deps.ranker, deps.reader)
+    basis = Basis(
+        prepared.note, prepared.candidates, joined([window.occurrences for window in prepared.inputs]), prediction
+    )
+    codes = ranked_codes(basis, deps.ranker, deps.reader, coded.kind)
     messages.add_sections(coded, document)
     messages.add_codes(coded, codes)
     messages.add_entities(coded, prepared.note)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any, Protocol
@@ -15,12 +15,12 @@ from vigil.v1.meta_pb2 import ModelVersion
 
 from services.common.triton import ModelUnavailable
 from services.nlp_coder.batching import Batches, Row
-from services.nlp_coder.features import Occurrences, Vocabulary, padded
+from services.nlp_coder.features import ModelInput, Occurrences, Vocabulary, padded
 from services.nlp_coder.outage import Outage
-from services.nlp_coder.ranking import ModelView
+from services.nlp_coder.ranking import NO_CANDIDATES
 
 ICD_CODER = "icd_coder"
-OUTPUTS = ("probability", "category_probability", "top_codes", "positions", "contributions")
+OUTPUTS = ("probability", "support", "top_codes", "positions", "contributions")
 # Words that carry less than this are noise beside the prior.
 _LEAST_CONTRIBUTION = 0.005
 # Windows of one note that are under way at a time: a book must not fill the queue that other notes stand in.
@@ -40,11 +40,24 @@ class Inference(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Prediction:
-    """Probabilities of one note, and for the likeliest codes the occurrences they rest on, heaviest first."""
+class Scored:
+    """What the model makes of a code.
 
-    view: ModelView
-    positions: Mapping[str, Sequence[int]]
+    probability: with what the dictionary found. support: by the text alone; 0 for a code that training has not seen.
+    positions: occurrences it rests on, heaviest first.
+    """
+
+    code: str
+    probability: float
+    support: float
+    positions: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The candidates of a note, and what else the model proposes, by code."""
+
+    scored: Mapping[str, Scored]
     version: ModelVersion
 
 
@@ -62,7 +75,7 @@ class IcdCoder:
     def __post_init__(self) -> None:
         self.batches = Batches(self._answered)
 
-    async def predict(self, windows: Sequence[Occurrences]) -> Prediction:
+    async def predict(self, candidates: Sequence[str], windows: Sequence[ModelInput]) -> Prediction:
         """Run the model on the windows of a note, and merge them: of each code, the largest probability.
 
         Positions in the answer count through the windows, one after the other. Raises ModelUnavailable when Triton
@@ -78,22 +91,22 @@ class IcdCoder:
             reraise=True,
         ):
             with attempt:
-                return merged(windows, await self._rows(windows), self.vocabulary)
+                return merged(candidates, windows, await self._rows(windows), self.vocabulary)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    async def _rows(self, windows: Sequence[Occurrences]) -> list[Row]:
+    async def _rows(self, windows: Sequence[ModelInput]) -> list[Row]:
         rows: list[Row] = []
         for start in range(0, len(windows), _WINDOWS_AT_A_TIME):
             asked = [self.batches.ask(window) for window in windows[start : start + _WINDOWS_AT_A_TIME]]
             rows += await asyncio.gather(*asked)
         return rows
 
-    async def _answered(self, batch: Sequence[Occurrences]) -> list[Row]:
+    async def _answered(self, batch: Sequence[ModelInput]) -> list[Row]:
         """One inference. Raises ModelUnavailable."""
-        token_ids, weights = padded(batch)
+        inputs = padded(batch)
         try:
             version = await self._version()
-            answer = await self.triton.infer(ICD_CODER, {"token_ids": token_ids, "weights": weights}, OUTPUTS)
+            answer = await self.triton.infer(ICD_CODER, inputs, OUTPUTS)
         except ModelUnavailable as error:
             self._away_because = error.reason
             self.outage.failed()
@@ -118,8 +131,8 @@ class IcdCoder:
         """
         [row] = await self._answered([_TWO_TERMS])
         probability = row.outputs["probability"]
-        if len(probability) != len(self.vocabulary.codes) or not np.isfinite(probability).all():
-            raise ValueError(f"{ICD_CODER} answered with something else than a probability a code")
+        if not ((probability >= 0) & (probability <= 1)).all():
+            raise ValueError(f"{ICD_CODER} answered with something else than probabilities")
 
     def _try_beside(self) -> None:
         """Find out beside the notes whether the model is back, so that no note pays for it with its deadline."""
@@ -133,7 +146,12 @@ class IcdCoder:
             return  # still away; the notes say so
 
 
-_TWO_TERMS = Occurrences(np.array([1, 2], dtype=np.int64), np.array([0.5, 0.5], dtype=np.float32), [(0, 1), (1, 2)])
+_TWO_TERMS = ModelInput(
+    Occurrences(np.array([1, 2], dtype=np.int64), np.array([0.5, 0.5], dtype=np.float32), [(0, 1), (1, 2)]),
+    np.zeros(0, dtype=np.int64),
+    np.zeros(0, dtype=np.int64),
+    NO_CANDIDATES.evidence,
+)
 
 
 def joined(windows: Sequence[Occurrences]) -> Occurrences:
@@ -147,33 +165,38 @@ def joined(windows: Sequence[Occurrences]) -> Occurrences:
     )
 
 
-def merged(windows: Sequence[Occurrences], rows: Sequence[Row], vocabulary: Vocabulary) -> Prediction:
+def merged(
+    candidates: Sequence[str], windows: Sequence[ModelInput], rows: Sequence[Row], vocabulary: Vocabulary
+) -> Prediction:
     """One prediction from those of the windows: the largest probability, and the words of the window that gave it."""
-    probabilities = np.stack([row.outputs["probability"] for row in rows])
-    categories = np.max([row.outputs["category_probability"] for row in rows], axis=0)
-    begins = [0, *accumulate(len(window.words) for window in windows)]
-    positions: dict[str, list[int]] = {}
-    best = probabilities.argmax(axis=0).tolist()
-    for number, row in enumerate(rows):
-        for code, found in _positions(row.outputs, len(windows[number].words)):
-            name = vocabulary.codes[code]
-            if (found and best[code] == number) or not positions.get(name):
-                positions[name] = [begins[number] + position for position in found]
-    return Prediction(
-        ModelView(
-            dict(zip(vocabulary.codes, probabilities.max(axis=0).tolist(), strict=True)),
-            dict(zip(vocabulary.categories, categories.tolist(), strict=True)),
-        ),
-        positions,
-        rows[0].version,
-    )
+    begins = accumulate((len(window.occurrences.words) for window in windows), initial=0)
+    best: dict[str, Scored] = {}
+    for begin, window, row in zip(begins, windows, rows, strict=False):
+        for scored in _scored(candidates, window, row.outputs, begin, vocabulary):
+            known = best.get(scored.code)
+            if known is None or scored.probability > known.probability:
+                best[scored.code] = scored
+    return Prediction(best, rows[0].version)
 
 
-def _positions(outputs: Mapping[str, NDArray[Any]], count: int) -> list[tuple[int, list[int]]]:
-    """(code's column, occurrences it rests on, heaviest first) of the likeliest codes."""
+def _scored(
+    candidates: Sequence[str],
+    window: ModelInput,
+    outputs: Mapping[str, NDArray[Any]],
+    begin: int,
+    vocabulary: Vocabulary,
+) -> Iterator[Scored]:
+    """Codes of a window whose occurrences begin at `begin`: first the candidates, their padding, then the likeliest."""
+    count = len(window.occurrences.words)
+    proposed = outputs["top_codes"].tolist()
+    padding = len(outputs["probability"]) - len(candidates) - len(proposed)
+    names = [*candidates, *[""] * padding, *(vocabulary.codes[column] for column in proposed)]
     positions, contributions = outputs["positions"], outputs["contributions"]
     useful = ((contributions >= _LEAST_CONTRIBUTION) & (positions < count)).tolist()
-    return [
-        (column, [position for position, is_useful in zip(found, kept, strict=True) if is_useful])
-        for column, found, kept in zip(outputs["top_codes"].tolist(), positions.tolist(), useful, strict=True)
-    ]
+    table = zip(
+        names, outputs["probability"].tolist(), outputs["support"].tolist(), positions.tolist(), useful, strict=True
+    )
+    for name, probability, support, found, kept in table:
+        if name:
+            rests_on = [begin + position for position, is_useful in zip(found, kept, strict=True) if is_useful]
+            yield Scored(name, probability, support, rests_on)

@@ -1,4 +1,4 @@
-"""From dictionary evidence and model output to one calibrated, ranked list of codes (logistic stacking)."""
+"""What the dictionary says of each code it found, as numbers: for the model, and for when no model answers."""
 
 from __future__ import annotations
 
@@ -11,49 +11,55 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from services.nlp_coder.evidence import CATEGORY_CHARACTERS, CodeEvidence, ReadMention
+from services.nlp_coder.evidence import CATEGORY_CHARACTERS, CodeEvidence, ReadMention, gathered
+from services.nlp_coder.loose import LooseMention
+from services.nlp_coder.reading import ReadNote
 
-# Columns of the feature matrix, in order.
-FEATURES = (
-    "model_logit",
-    "category_logit",
-    "is_label",
-    "in_dictionary",
+# Columns of the evidence matrix, in order. The graph of `icd_coder` counts on the first one.
+EVIDENCE = (
     "mentions",
-    "precision_logit",
+    "phrase_precision_logit",
+    "code_precision_logit",
+    "code_seen",
     "longest_term",
     "earliness",
-    "plainly_present",
-    "only_possible",
-    "mentioned_otherwise",
-    "is_symptom",
-    "is_circumstance",
-    "dictionary_x_model",
-    "dictionary_x_symptom",
-    "dictionary_x_unlabelled",
-    "dictionary_x_category",
+    "present",
+    "possible",
+    "historical",
+    "said_otherwise",
+    "loose_tightness",
+    "loose_words",
+    "loose_precision_logit",
 )
-# What a code gets that the model has no output for; below every logit the model gives.
-_NO_LOGIT = -7.0
-_MOST_MENTIONS = 5
+# Below every logit that is written: nothing was found.
+NO_LOGIT = -7.0
+# The row of a code that the dictionary has not found at all.
+NOTHING_FOUND = (0.0, NO_LOGIT, NO_LOGIT, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, NO_LOGIT)
+# Marks, in the statistics of training, a code whose words stood apart.
+LOOSE = "~"
 _SMOOTHING = 2.0
 _UNKNOWN_PRECISION = 0.5
+_UNKNOWN_LOOSE_PRECISION = 0.3
+_MOST_SEEN = 50
+
+# Of phrases and codes: (notes in which the code was right, notes in which they were found).
+Hits = Mapping[str, tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
-class ModelView:
-    """The model's calibrated probabilities of one note, by code and by three-character category."""
+class Candidates:
+    """Codes that the words of a note name, sorted; `evidence` float32 [codes, len(EVIDENCE)]."""
 
-    codes: Mapping[str, float]
-    categories: Mapping[str, float]
+    codes: Sequence[str]
+    evidence: NDArray[np.float32]
 
 
-NO_MODEL = ModelView({}, {})
+NO_CANDIDATES = Candidates((), np.zeros((0, len(EVIDENCE)), dtype=np.float32))
 
 
 @dataclass(frozen=True, slots=True)
 class Stacker:
-    """Logistic regression over standardised `FEATURES`; `threshold` is the operating point, 0 to 1."""
+    """Logistic regression over standardised `evidence` and chapter; `threshold` is the operating point, 0 to 1."""
 
     means: NDArray[np.float64]
     scales: NDArray[np.float64]
@@ -64,14 +70,14 @@ class Stacker:
 
 @dataclass(frozen=True, slots=True)
 class Ranker:
-    r"""How evidence becomes scores: with the model, and with the dictionary alone.
+    r"""How evidence becomes scores. threshold: operating point of the model's scores, 0 to 1.
 
-    `hits`: for "phrase\tcode" and for the code alone, (notes where the code was right, notes with the phrase).
+    hits: by "phrase\tcode", by code, and by "~code" for words that stood apart.
     """
 
-    with_model: Stacker
+    threshold: float
     dictionary_alone: Stacker
-    hits: Mapping[str, tuple[int, int]]
+    hits: Hits
 
 
 def load_ranker(folder: Path) -> Ranker:
@@ -79,7 +85,7 @@ def load_ranker(folder: Path) -> Ranker:
     stackers = json.loads((folder / "stacker.json").read_text(encoding="utf-8"))
     hits = json.loads((folder / "term_hits.json").read_text(encoding="utf-8"))
     return Ranker(
-        _stacker(stackers["with_model"]),
+        float(stackers["with_model"]["threshold"]),
         _stacker(stackers["dictionary_alone"]),
         {key: (right, seen) for key, (right, seen) in hits.items()},
     )
@@ -95,56 +101,42 @@ def _stacker(entry: Mapping[str, Sequence[float] | float]) -> Stacker:
     )
 
 
-def scores(stacker: Stacker, features: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Probability that each code is right. features: [codes, len(FEATURES)]. Returns [codes] in (0, 1)."""
-    logits = (features - stacker.means) / stacker.scales @ stacker.coefficients + stacker.intercept
-    return np.asarray(1.0 / (1.0 + np.exp(-logits)), dtype=np.float64)
+def candidates_of(note: ReadNote, hits: Hits) -> Candidates:
+    """Every code that the dictionary found in a note, whoever it is said of."""
+    evidence = gathered(note.mentions)
+    loose = {found.mention.code: found for found in note.loose}
+    codes = sorted(evidence.keys() | loose.keys())
+    if not codes:
+        return NO_CANDIDATES
+    none, words = CodeEvidence(), max(len(note.document.words), 1)
+    rows = [_row(code, evidence.get(code, none), loose.get(code), hits, words) for code in codes]
+    return Candidates(codes, np.array(rows, dtype=np.float32))
 
 
-def features_of(
-    codes: Sequence[str],
-    evidence: Mapping[str, CodeEvidence],
-    model: ModelView,
-    hits: Mapping[str, tuple[int, int]],
-    words: int,
-) -> NDArray[np.float64]:
-    """Feature matrix [codes, len(FEATURES)] of candidate codes. words: length of the note."""
-    none = CodeEvidence()
-    matrix = [_row(code, evidence.get(code, none), model, hits, words) for code in codes]
-    return np.array(matrix, dtype=np.float64).reshape(len(codes), len(FEATURES))
-
-
-def _row(
-    code: str, evidence: CodeEvidence, model: ModelView, hits: Mapping[str, tuple[int, int]], words: int
-) -> list[float]:
-    probability = model.codes.get(code)
-    logit = _NO_LOGIT if probability is None else _logit(probability)
-    category = _logit(model.categories.get(code[:CATEGORY_CHARACTERS], 0.0))
-    symptom = float(code[0] == "R")
+def _row(code: str, evidence: CodeEvidence, loose: LooseMention | None, hits: Hits, words: int) -> list[float]:
+    row = list(NOTHING_FOUND)
     mentions = evidence.patients
-    found = float(bool(mentions))
-    return [
-        logit,
-        category,
-        float(probability is not None),
-        found,
-        min(len(mentions), _MOST_MENTIONS),
-        _logit(max((precision(read, hits) for read in mentions), default=_UNKNOWN_PRECISION)),
-        max((read.mention.last - read.mention.first for read in mentions), default=0),
-        1.0 - min((read.mention.first for read in mentions), default=words) / max(words, 1),
-        float(any(read.reading.status == "present" and not read.reading.historical for read in mentions)),
-        float(bool(mentions) and all(read.reading.status == "possible" for read in mentions)),
-        float(bool(evidence.others)),
-        symptom,
-        float(code[0] == "Z"),
-        found * logit,
-        found * symptom,
-        found * float(probability is None),
-        found * category,
-    ]
+    if mentions:
+        right, seen = hits.get(code, (0, 0))
+        row[:9] = (
+            len(mentions),
+            logit(max([precision(read, hits) for read in mentions])),
+            logit((right + _UNKNOWN_PRECISION) / (seen + 1.0)),
+            min(seen, _MOST_SEEN),
+            max([read.mention.last - read.mention.first for read in mentions]),
+            1.0 - mentions[0].mention.first / words,
+            sum([read.reading.status == "present" and not read.reading.historical for read in mentions]),
+            sum([read.reading.status == "possible" for read in mentions]),
+            sum([read.reading.historical for read in mentions]),
+        )
+    row[9] = len(evidence.others)
+    if loose is not None:
+        right, seen = hits.get(LOOSE + code, (0, 0))
+        row[10:] = loose.tightness, loose.words, logit((right + _UNKNOWN_LOOSE_PRECISION) / (seen + 1.0))
+    return row
 
 
-def precision(read: ReadMention, hits: Mapping[str, tuple[int, int]]) -> float:
+def precision(read: ReadMention, hits: Hits) -> float:
     """How often this phrase meant its code in training, smoothed towards the code's own figure; 0 to 1."""
     code = read.mention.code
     right, seen = hits.get(code, (0, 0))
@@ -153,6 +145,26 @@ def precision(read: ReadMention, hits: Mapping[str, tuple[int, int]]) -> float:
     return (right + _SMOOTHING * of_code) / (seen + _SMOOTHING)
 
 
-def _logit(probability: float) -> float:
+def logit(probability: float) -> float:
+    """Log odds of a probability, which is kept off 0 and 1 by a thousandth."""
     clipped = min(max(probability, 0.001), 0.999)
     return math.log(clipped / (1.0 - clipped))
+
+
+def alone(stacker: Stacker, candidates: Candidates) -> NDArray[np.float64]:
+    """Probability of each candidate by the dictionary alone, [codes] in (0, 1)."""
+    features = features_alone(candidates)
+    logits = (features - stacker.means) / stacker.scales @ stacker.coefficients + stacker.intercept
+    return np.asarray(1.0 / (1.0 + np.exp(-logits)), dtype=np.float64)
+
+
+def features_alone(candidates: Candidates) -> NDArray[np.float64]:
+    """What the dictionary's own score rests on, [codes, len(EVIDENCE) + 2]: evidence, symptom or not, circumstance."""
+    chapter = [(code[0] == "R", code[0] == "Z") for code in candidates.codes]
+    flags = np.array(chapter, dtype=np.float64).reshape(len(candidates.codes), 2)
+    return np.hstack([candidates.evidence.astype(np.float64), flags])
+
+
+def category_of(code: str) -> str:
+    """Three-character category."""
+    return code[:CATEGORY_CHARACTERS]

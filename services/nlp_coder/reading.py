@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from services.nlp_coder.code_set import CodeSet, load_code_set
 from services.nlp_coder.dictionary import Term, find_mentions, load_dictionary
 from services.nlp_coder.document import Document, Grammar, load_grammar, read
-from services.nlp_coder.evidence import ChronicConditions, ReadMention, chronic_conditions
+from services.nlp_coder.evidence import ChronicConditions, ReadMention, chronic_conditions, is_patients
+from services.nlp_coder.guidelines import Guidelines, load_guidelines
+from services.nlp_coder.loose import LooseMention, LooseTable, find_loose, loose_table
 from services.nlp_coder.phrases import PhraseTable
 
 
@@ -19,20 +21,26 @@ class Reader:
     dictionary: PhraseTable[Term]
     grammar: Grammar
     chronic: ChronicConditions
+    loose: LooseTable
+    guidelines: Guidelines
 
 
 @dataclass(frozen=True, slots=True)
 class ReadNote:
-    """A note with its dictionary mentions in order."""
+    """A note with its dictionary mentions in order, and the terms of the patient whose words stand apart, by code."""
 
     document: Document
     mentions: list[ReadMention]
+    loose: list[LooseMention]
 
 
 def load_reader() -> Reader:
     """Load the code set and every table. Two to three seconds."""
     code_set = load_code_set()
-    return Reader(code_set, load_dictionary(code_set), load_grammar(), chronic_conditions())
+    dictionary = load_dictionary(code_set)
+    chronic = chronic_conditions()
+    guidelines = load_guidelines(code_set, chronic)
+    return Reader(code_set, dictionary, load_grammar(), chronic, loose_table(dictionary), guidelines)
 
 
 def read_note(text: str, reader: Reader) -> ReadNote:
@@ -47,4 +55,14 @@ def read_note(text: str, reader: Reader) -> ReadNote:
         for mention in find_mentions(reader.dictionary, document)
         if not document.in_header(mention.first)
     ]
-    return ReadNote(document, mentions)
+    return ReadNote(document, mentions, _loose(document, mentions, reader.loose))
+
+
+def _loose(document: Document, mentions: list[ReadMention], table: LooseTable) -> list[LooseMention]:
+    """What is denied, or said of others, is looked past; so is what reads so as a whole."""
+    hidden = bytearray(len(document.words))
+    for entry in mentions:
+        if not is_patients(entry.reading):
+            hidden[entry.mention.first : entry.mention.last] = b"\x01" * (entry.mention.last - entry.mention.first)
+    found = find_loose(table, document, hidden)
+    return [one for one in found if is_patients(document.reading(one.mention.first, one.mention.last))]

@@ -14,10 +14,11 @@ from services.common.clock import to_timestamp
 from services.common.settings import REPOSITORY, SharedSettings
 from services.common.triton import ModelUnavailable
 from services.nlp_coder.config import NlpCoderSettings
-from services.nlp_coder.features import Occurrences, terms_of, windows_of
+from services.nlp_coder.features import ModelInput, model_inputs, terms_of, windows_of
 from services.nlp_coder.handlers import Coder, code_note
 from services.nlp_coder.models import IcdCoder, Inference
 from services.nlp_coder.outage import Outage
+from services.nlp_coder.ranking import candidates_of
 from services.nlp_coder.reading import read_note
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
@@ -76,8 +77,9 @@ def with_inference(coder: Coder, inference: Inference, wait_s: float = 0.0) -> C
     return replace(coder, icd_coder=IcdCoder(inference, coder.icd_coder.vocabulary, Outage(wait_s)))
 
 
-def window_of(text: str, coder: Coder) -> Occurrences:
-    """Model input of a note that is short enough for one."""
-    note = read_note(text, coder.reader)
-    [window] = windows_of(terms_of(note.document, note.mentions), coder.icd_coder.vocabulary)
-    return window
+def asked_of_model(text: str, coder: Coder) -> tuple[Sequence[str], list[ModelInput]]:
+    """Candidate codes and model input of a note."""
+    note, vocabulary = read_note(text, coder.reader), coder.icd_coder.vocabulary
+    candidates = candidates_of(note, coder.ranker.hits)
+    windows = windows_of(terms_of(note.document, note.mentions), vocabulary)
+    return candidates.codes, model_inputs(windows, candidates, vocabulary)

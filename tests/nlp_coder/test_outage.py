@@ -9,7 +9,7 @@ from services.nlp_coder import metrics
 from services.nlp_coder.handlers import Coder
 from services.nlp_coder.models import IcdCoder
 from services.nlp_coder.outage import STALE_S, TRIAL_EVERY_S, Outage
-from tests.nlp_coder.fakes import LocalInference, coded, window_of, with_inference
+from tests.nlp_coder.fakes import LocalInference, asked_of_model, coded, with_inference
 
 NOTE = "ASSESSMENT: Community-acquired pneumonia with sepsis."
 ALWAYS = 10**6
@@ -63,32 +63,32 @@ async def test_after_the_wait_no_note_asks_the_model_that_is_away(coder: Coder) 
 async def test_a_trial_beside_the_notes_finds_out_that_the_model_is_back(coder: Coder) -> None:
     clock, inference = Clock(), LocalInference(failures=1)
     model = IcdCoder(inference, coder.icd_coder.vocabulary, Outage(0, clock))
-    window = window_of(NOTE, coder)
+    asked = asked_of_model(NOTE, coder)
     with pytest.raises(ModelUnavailable):
-        await model.predict([window])
+        await model.predict(*asked)
     clock.seconds += TRIAL_EVERY_S
     with pytest.raises(ModelUnavailable):
-        await model.predict([window])
+        await model.predict(*asked)
     assert model._trial is not None
     await model._trial
     assert inference.calls == 2
-    assert (await model.predict([window])).view.codes
+    assert (await model.predict(*asked)).scored
 
 
 async def test_an_outage_of_long_ago_is_found_out_about_anew(coder: Coder) -> None:
     clock, inference = Clock(), LocalInference(failures=1)
     model = IcdCoder(inference, coder.icd_coder.vocabulary, Outage(0, clock))
-    window = window_of(NOTE, coder)
+    asked = asked_of_model(NOTE, coder)
     with pytest.raises(ModelUnavailable):
-        await model.predict([window])
+        await model.predict(*asked)
     clock.seconds += STALE_S
-    assert (await model.predict([window])).view.codes
+    assert (await model.predict(*asked)).scored
 
 
 async def test_readiness_ends_a_known_outage(coder: Coder) -> None:
     model = with_inference(coder, LocalInference(failures=1)).icd_coder
-    window = window_of(NOTE, coder)
+    asked = asked_of_model(NOTE, coder)
     with pytest.raises(ModelUnavailable):
-        await model.predict([window])
+        await model.predict(*asked)
     await model.probe()
-    assert (await model.predict([window])).view.codes
+    assert (await model.predict(*asked)).scored

@@ -11,12 +11,24 @@ from vigil.v1.meta_pb2 import ModelVersion
 
 from services.nlp_coder import features, messages
 from services.nlp_coder.batching import Row
-from services.nlp_coder.features import MAX_OCCURRENCES, OVERLAP, Occurrences, TermAt, Vocabulary, windows_of
+from services.nlp_coder.features import (
+    MAX_OCCURRENCES,
+    OVERLAP,
+    ModelInput,
+    Occurrences,
+    TermAt,
+    Vocabulary,
+    model_inputs,
+    windows_of,
+)
 from services.nlp_coder.handlers import Coder
 from services.nlp_coder.models import joined, merged
+from services.nlp_coder.ranking import EVIDENCE, Candidates
 from tests.nlp_coder.fakes import coded
 
-VOCABULARY = Vocabulary({"a": 1, "b": 2}, np.array([0.0, 1.0, 2.0]), ["A00", "B00"], ["A00"], 1.0, "")
+VOCABULARY = Vocabulary(
+    {"a": 1, "b": 2}, np.array([0.0, 1.0, 2.0]), ["A00", "B00"], {"A00": 0, "B00": 1}, {"A00": 0}, 1.0, ""
+)
 QUIET = "She walks to the window and back without help. "
 END = "Impression: acute appendicitis with peritonitis."
 
@@ -53,29 +65,35 @@ def test_each_window_weighs_as_a_note_of_its_own() -> None:
 
 
 def row(*probabilities: float, positions: list[list[int]]) -> Row:
+    """Two proposed codes, and one candidate before them that has no words of its own."""
     outputs = {
-        "probability": np.array(probabilities, dtype=np.float32),
-        "category_probability": np.array(probabilities[:1], dtype=np.float32),
+        "probability": np.array([0.3, *probabilities], dtype=np.float32),
+        "support": np.array([0.0, *probabilities], dtype=np.float32),
         "top_codes": np.array([0, 1]),
-        "positions": np.array(positions),
-        "contributions": np.full((2, len(positions[0])), 0.1, dtype=np.float32),
+        "positions": np.array([[0] * len(positions[0]), *positions]),
+        "contributions": np.array([[0.0], [0.1], [0.1]], dtype=np.float32) * np.ones((1, len(positions[0]))),
     }
     return Row(outputs, ModelVersion(name="icd_coder"))
 
 
-def window(words: list[tuple[int, int]]) -> Occurrences:
-    return Occurrences(np.ones(len(words), dtype=np.int64), np.ones(len(words), dtype=np.float32), words)
+def window(words: list[tuple[int, int]]) -> ModelInput:
+    ids, weights = np.ones(len(words), dtype=np.int64), np.ones(len(words), dtype=np.float32)
+    found = Candidates(["X00"], np.zeros((1, len(EVIDENCE)), dtype=np.float32))
+    [made] = model_inputs([Occurrences(ids, weights, words)], found, VOCABULARY)
+    return made
 
 
 def test_of_each_code_the_surest_window_stands_with_its_words() -> None:
     windows = [window([(0, 1), (1, 2)]), window([(1, 2), (2, 3)])]
     rows = [row(0.9, 0.1, positions=[[1], [0]]), row(0.2, 0.6, positions=[[0], [1]])]
-    prediction = merged(windows, rows, VOCABULARY)
-    assert prediction.view.codes == pytest.approx({"A00": 0.9, "B00": 0.6})
-    assert prediction.view.categories == pytest.approx({"A00": 0.9})
-    words = joined(windows).words
-    assert [words[position] for position in prediction.positions["A00"]] == [(1, 2)]
-    assert [words[position] for position in prediction.positions["B00"]] == [(2, 3)]
+    scored = merged(["X00"], windows, rows, VOCABULARY).scored
+    assert {code: one.probability for code, one in scored.items()} == pytest.approx(
+        {"X00": 0.3, "A00": 0.9, "B00": 0.6}
+    )
+    words = joined([window.occurrences for window in windows]).words
+    assert [words[position] for position in scored["A00"].positions] == [(1, 2)]
+    assert [words[position] for position in scored["B00"].positions] == [(2, 3)]
+    assert scored["X00"].positions == []
 
 
 async def test_what_only_the_model_finds_at_the_end_of_a_long_note_is_found(

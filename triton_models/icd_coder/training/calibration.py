@@ -13,7 +13,7 @@ FLOOR = 0.001
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Coefficients over `code_features` or `category_features`."""
+    """Coefficients over `code_features`."""
 
     coefficients: NDArray[np.float64]
     intercept: float
@@ -32,11 +32,6 @@ def code_features(
     prior = np.broadcast_to(logit(prior), score.shape)
     parts = [score, logit(score), category, logit(category), found, found * logit(lexicon), prior]
     return np.stack(parts, axis=-1)
-
-
-def category_features(score: NDArray[np.float64], prior: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Stack [..., 3] of what the probability of a category rests on."""
-    return np.stack([score, logit(score), np.broadcast_to(logit(prior), score.shape)], axis=-1)
 
 
 def fit(features: NDArray[np.float64], targets: NDArray[np.bool_]) -> Calibration:

@@ -11,9 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from services.nlp_coder.evidence import ReadMention
-from services.nlp_coder.features import TermAt, terms_of
-from services.nlp_coder.reading import Reader, read_note
+from services.nlp_coder.features import terms_of
+from services.nlp_coder.reading import Reader, ReadNote, read_note
 
 FOLDS = 5
 SEED = 20261123
@@ -21,12 +20,11 @@ SEED = 20261123
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One note: its dictionary mentions, its terms in order and counted, and its gold codes."""
+    """One note, read, with its terms counted and its gold codes."""
 
-    mentions: list[ReadMention]
-    terms: list[TermAt]
+    name: str
+    note: ReadNote
     counts: Counter[str]
-    words: int
     gold: frozenset[str]
 
 
@@ -38,9 +36,8 @@ def load(path: Path, reader: Reader) -> list[Example]:
 
 def _example(entry: dict[str, object], reader: Reader) -> Example:
     note = read_note(str(entry["text"]), reader)
-    terms = list(terms_of(note.document, note.mentions))
-    counts = Counter(term for term, _first, _last in terms)
-    return Example(note.mentions, terms, counts, len(note.document.words), frozenset(entry["codes"]))  # type: ignore[arg-type]
+    counts = Counter(term for term, _first, _last in terms_of(note.document, note.mentions))
+    return Example(str(entry["id"]), note, counts, frozenset(entry["codes"]))  # type: ignore[arg-type]
 
 
 def folds_of(count: int) -> NDArray[np.int64]:

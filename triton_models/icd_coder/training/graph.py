@@ -10,9 +10,14 @@ from calibration import FLOOR, Calibration
 from linear import EDGES, Linear
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+from rows import UNSEEN
+from trees import Trees
+
+from services.nlp_coder.ranking import NOTHING_FOUND
 
 TOP_CODES = 100
 TOP_POSITIONS = 3
+EVIDENCE_WIDTH = len(NOTHING_FOUND)
 OPSET = 18
 IR_VERSION = 9
 
@@ -40,6 +45,14 @@ class _Builder:
         self.nodes.append(helper.make_node(operator, list(inputs), names, **attributes))
         return names[0]
 
+    def filled(self, shape: str, value: float) -> str:
+        return self.add("ConstantOfShape", shape, value=numpy_helper.from_array(np.array([value], dtype=np.float32)))
+
+    def by_batch(self, *dimensions: int) -> str:
+        """Shape [B, *dimensions]."""
+        batch = self.add("Slice", self.add("Shape", "token_ids"), self.integers(0), self.integers(1))
+        return self.add("Concat", batch, self.integers(*dimensions), axis=0)
+
     def logit(self, value: str) -> str:
         clipped = self.add("Clip", value, self.number(FLOOR), self.number(1.0 - FLOOR))
         odds = self.add("Div", clipped, self.add("Sub", self.number(1.0), clipped))
@@ -52,31 +65,99 @@ class _Builder:
         return self.add("Sigmoid", total, output=output)
 
 
-def build(linear: Linear, codes: Calibration, categories: Calibration, path: Path) -> None:
+def build(linear: Linear, codes: Calibration, trees: Trees, path: Path) -> None:
     """Write the model. Inputs and outputs are described in MODEL_CARD.md."""
     graph = _Builder()
-    columns = len(linear.codes)
+    columns, categories = len(linear.codes), len(linear.categories)
     gathered = _gathered(graph, linear)
     products = graph.add("MatMul", graph.add("Unsqueeze", "weights", graph.integers(1)), gathered)
     scores = graph.add("Squeeze", products, graph.integers(1))
     scores = graph.add("Add", scores, graph.constant("bias", linear.bias))
     code_score = graph.add("Slice", scores, graph.integers(0), graph.integers(columns), graph.integers(1))
     category_score = graph.add(
-        "Slice", scores, graph.integers(columns), graph.integers(columns + len(linear.categories)), graph.integers(1)
+        "Slice", scores, graph.integers(columns), graph.integers(columns + categories), graph.integers(1)
     )
-    category_of = np.array([linear.categories.index(code[:3]) for code in linear.codes], dtype=np.int64)
-    own_category = graph.add("Gather", category_score, graph.constant("category_of", category_of), axis=1)
     shares, targets = _lexicon(graph, linear)
     maxima = _maxima(graph, shares, targets, columns)
+    category_of = np.array([linear.categories.index(code[:3]) for code in linear.codes], dtype=np.int64)
+    own_category = graph.add("Gather", category_score, graph.constant("category_of", category_of), axis=1)
     found = graph.add("Cast", graph.add("Greater", maxima, graph.number(0.0)), to=TensorProto.FLOAT)
-    code_prior = graph.logit(graph.constant("code_prior", linear.priors[:columns]))
-    category_prior = graph.logit(graph.constant("category_prior", linear.priors[columns:]))
+    prior = graph.logit(graph.constant("code_prior", linear.priors[:columns]))
     parts = [code_score, graph.logit(code_score), own_category, graph.logit(own_category), found,
-             graph.add("Mul", found, graph.logit(maxima)), code_prior]  # fmt: skip
-    graph.weighted(parts, codes, "probability")
-    graph.weighted([category_score, graph.logit(category_score), category_prior], categories, "category_probability")
-    _attribution(graph, gathered, shares, targets)
-    _save(graph, linear, path)
+             graph.add("Mul", found, graph.logit(maxima)), prior]  # fmt: skip
+    support = graph.weighted(parts, codes, "text_support")
+    all_codes, all_categories = _considered(graph, support, columns, categories)
+    sources = {"score": (code_score, UNSEEN), "lexicon": (maxima, 0.0), "category": (category_score, UNSEEN)}
+    rows = _rows(graph, linear, sources, (all_codes, all_categories))
+    _probability(graph, trees, rows)
+    graph.add("GatherElements", _widened(graph, support, 0.0), all_codes, output="support", axis=1)
+    _attribution(graph, gathered, (shares, targets), all_codes, columns)
+    _save(graph, path)
+
+
+def _widened(graph: _Builder, values: str, of_unseen: float) -> str:
+    """[B, N + 1]: a last column for what training has not seen."""
+    return graph.add("Concat", values, graph.filled(graph.by_batch(1), of_unseen), axis=1)
+
+
+def _columns(graph: _Builder, name: str, unseen: int) -> str:
+    """Columns of the candidates, with that of the unseen where there is none (-1)."""
+    is_seen = graph.add("GreaterOrEqual", name, graph.integers(0))
+    return graph.add("Where", is_seen, name, graph.integers(unseen))
+
+
+def _considered(graph: _Builder, support: str, columns: int, categories: int) -> tuple[str, str]:
+    """Columns of the candidates and then of the other codes that the text supports most: codes, and categories."""
+    candidates = _columns(graph, "candidate_codes", columns)
+    taken = graph.filled(graph.add("Shape", candidates), -1.0)
+    free = graph.add("ScatterElements", _widened(graph, support, -1.0), candidates, taken, axis=1)
+    graph.add("TopK", free, graph.integers(TOP_CODES), output="top_support", outputs=2, axis=1)
+    top = graph.add("Identity", "top_support_1", output="top_codes")
+    top_category = graph.add("Gather", "category_of", top, axis=0)
+    codes = graph.add("Concat", candidates, top, axis=1)
+    of_candidates = _columns(graph, "candidate_categories", categories)
+    return codes, graph.add("Concat", of_candidates, top_category, axis=1)
+
+
+def _rows(graph: _Builder, linear: Linear, sources: dict[str, tuple[str, float]], columns: tuple[str, str]) -> str:
+    """Feature rows of all considered codes, [B, M + T, features], in the order of `rows.FEATURES`."""
+    codes, categories = columns
+    parts = [graph.add("GatherElements", _widened(graph, *sources[name]), at, axis=1)
+             for name, at in (("score", codes), ("category", categories), ("lexicon", codes))]  # fmt: skip
+    for name, at, counts in (("code_counts", codes, linear.code_counts),
+                             ("category_counts", categories, linear.category_counts)):  # fmt: skip
+        parts.append(graph.add("Gather", graph.constant(name, np.array([*counts, 0], dtype=np.float32)), at))
+    parts.append(_named_beside(graph, linear, categories))
+    columns_of_text = [graph.add("Unsqueeze", part, graph.integers(2)) for part in parts]
+    nothing = graph.constant("nothing_found", np.array(NOTHING_FOUND, dtype=np.float32).reshape(1, 1, -1))
+    of_proposed = graph.add("Expand", nothing, graph.by_batch(TOP_CODES, len(NOTHING_FOUND)))
+    return graph.add("Concat", *columns_of_text, graph.add("Concat", "evidence", of_proposed, axis=1), axis=2)
+
+
+def _named_beside(graph: _Builder, linear: Linear, categories: str) -> str:
+    """How many other codes of each code's category are mentioned, [B, M + T]; 0 for unseen categories."""
+    width = len(linear.categories)
+    mentions = graph.add("Slice", "evidence", graph.integers(0), graph.integers(1), graph.integers(2))
+    is_named = graph.add("Cast", graph.add("Greater", mentions, graph.number(0.0)), to=TensorProto.FLOAT)
+    named = graph.add("Squeeze", is_named, graph.integers(2))
+    zeros = graph.filled(graph.by_batch(width + 1), 0.0)
+    own = _columns(graph, "candidate_categories", width)
+    counts = graph.add("ScatterElements", zeros, own, named, axis=1, reduction="add")
+    is_seen = graph.constant("category_is_seen", np.array([1.0] * width + [0.0], dtype=np.float32))
+    in_category = graph.add("GatherElements", graph.add("Mul", counts, is_seen), categories, axis=1)
+    itself = graph.add("Concat", named, graph.filled(graph.by_batch(TOP_CODES), 0.0), axis=1)
+    beside = graph.add("Sub", in_category, itself)
+    return graph.add("Max", beside, graph.number(0.0))
+
+
+def _probability(graph: _Builder, trees: Trees, rows: str) -> None:
+    width = graph.constant("row_width", np.array([-1, trees.features], dtype=np.int64))
+    flat = graph.add("Reshape", rows, width)
+    raw = f"trees_{len(graph.nodes)}"
+    graph.nodes.append(helper.make_node("TreeEnsembleRegressor", [flat], [raw], domain="ai.onnx.ml",
+                                        **trees.attributes()))  # fmt: skip
+    shape = graph.add("Slice", graph.add("Shape", rows), graph.integers(0), graph.integers(2))
+    graph.add("Sigmoid", graph.add("Reshape", raw, shape), output="probability")
 
 
 def _gathered(graph: _Builder, linear: Linear) -> str:
@@ -103,47 +184,54 @@ def _lexicon(graph: _Builder, linear: Linear) -> tuple[str, str]:
 
 
 def _maxima(graph: _Builder, shares: str, targets: str, columns: int) -> str:
-    batch = graph.add("Slice", graph.add("Shape", "token_ids"), graph.integers(0), graph.integers(1))
-    shape = graph.add("Concat", batch, graph.integers(columns + 1), axis=0)
-    zeros = graph.add("ConstantOfShape", shape, value=numpy_helper.from_array(np.zeros(1, dtype=np.float32)))
     flat = graph.integers(0, -1)
-    filled = graph.add("ScatterElements", zeros, graph.add("Reshape", targets, flat),
-                       graph.add("Reshape", shares, flat), axis=1, reduction="max")  # fmt: skip
+    filled = graph.add("ScatterElements", graph.filled(graph.by_batch(columns + 1), 0.0),
+                       graph.add("Reshape", targets, flat), graph.add("Reshape", shares, flat),
+                       axis=1, reduction="max")  # fmt: skip
     return graph.add("Slice", filled, graph.integers(0), graph.integers(columns), graph.integers(1))
 
 
-def _attribution(graph: _Builder, gathered: str, shares: str, targets: str) -> None:
-    """For the likeliest codes, the occurrences with the largest linear part plus lexicon share."""
-    graph.add("TopK", "probability", graph.integers(TOP_CODES), output="top_probability", outputs=2, axis=1)
-    top = graph.add("Identity", "top_probability_1", output="top_codes")
-    top_row = graph.add("Unsqueeze", top, graph.integers(1))
-    shape = graph.add("Concat", graph.add("Shape", "token_ids"), graph.integers(TOP_CODES), axis=0)
-    chosen = graph.add("GatherElements", gathered, graph.add("Expand", top_row, shape), axis=2)
+def _attribution(graph: _Builder, gathered: str, lexicon: tuple[str, str], codes: str, columns: int) -> None:
+    """For each considered code, the occurrences with the largest linear part plus lexicon share."""
+    shares, targets = lexicon
+    is_seen = graph.add("Less", codes, graph.integers(columns))
+    row = graph.add("Unsqueeze", graph.add("Where", is_seen, codes, graph.integers(0)), graph.integers(1))
+    considered = graph.add("Slice", graph.add("Shape", codes), graph.integers(1), graph.integers(2))
+    shape = graph.add("Concat", graph.add("Shape", "token_ids"), considered, axis=0)
+    chosen = graph.add("GatherElements", gathered, graph.add("Expand", row, shape), axis=2)
     part = graph.add("Mul", chosen, graph.add("Unsqueeze", "weights", graph.integers(2)))
     same = graph.add("Equal", graph.add("Unsqueeze", targets, graph.integers(3)),
-                     graph.add("Unsqueeze", top_row, graph.integers(2)))  # fmt: skip
+                     graph.add("Unsqueeze", row, graph.integers(2)))  # fmt: skip
     share = graph.add(
         "Mul", graph.add("Cast", same, to=TensorProto.FLOAT), graph.add("Unsqueeze", shares, graph.integers(3))
     )
     total = graph.add("Add", part, graph.add("ReduceMax", share, graph.integers(2), keepdims=0))
+    seen = graph.add("Unsqueeze", graph.add("Cast", is_seen, to=TensorProto.FLOAT), graph.integers(1))
+    total = graph.add("Mul", total, seen)
     graph.add("TopK", total, graph.integers(TOP_POSITIONS), output="largest", outputs=2, axis=1)
     graph.add("Transpose", "largest", output="contributions", perm=[0, 2, 1])
     graph.add("Transpose", "largest_1", output="positions", perm=[0, 2, 1])
 
 
-def _save(graph: _Builder, linear: Linear, path: Path) -> None:
+def _save(graph: _Builder, path: Path) -> None:
     value = helper.make_tensor_value_info
-    inputs = [value("token_ids", TensorProto.INT64, ["batch", "length"]),
-              value("weights", TensorProto.FLOAT, ["batch", "length"])]  # fmt: skip
+    inputs = [
+        value("token_ids", TensorProto.INT64, ["batch", "length"]),
+        value("weights", TensorProto.FLOAT, ["batch", "length"]),
+        value("candidate_codes", TensorProto.INT64, ["batch", "candidates"]),
+        value("candidate_categories", TensorProto.INT64, ["batch", "candidates"]),
+        value("evidence", TensorProto.FLOAT, ["batch", "candidates", len(NOTHING_FOUND)]),
+    ]
     outputs = [
-        value("probability", TensorProto.FLOAT, ["batch", len(linear.codes)]),
-        value("category_probability", TensorProto.FLOAT, ["batch", len(linear.categories)]),
+        value("probability", TensorProto.FLOAT, ["batch", "considered"]),
+        value("support", TensorProto.FLOAT, ["batch", "considered"]),
         value("top_codes", TensorProto.INT64, ["batch", TOP_CODES]),
-        value("positions", TensorProto.INT64, ["batch", TOP_CODES, TOP_POSITIONS]),
-        value("contributions", TensorProto.FLOAT, ["batch", TOP_CODES, TOP_POSITIONS]),
+        value("positions", TensorProto.INT64, ["batch", "considered", TOP_POSITIONS]),
+        value("contributions", TensorProto.FLOAT, ["batch", "considered", TOP_POSITIONS]),
     ]
     made = helper.make_graph(graph.nodes, "icd_coder", inputs, outputs, graph.constants)
-    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", 3)]
+    model = helper.make_model(made, opset_imports=opsets, ir_version=IR_VERSION)
     onnx.checker.check_model(model, full_check=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(model, path)

@@ -31,6 +31,8 @@ class Linear:
     categories: list[str]
     weights: NDArray[np.float32]
     bias: NDArray[np.float32]
+    code_counts: list[int]
+    category_counts: list[int]
     priors: NDArray[np.float32]
     lexicon: dict[str, dict[str, float]]
     least_length: float
@@ -43,8 +45,9 @@ def fit(examples: Sequence[Example]) -> Linear:
     terms = sorted(term for term, count in seen.items() if count >= MIN_NOTES and (term[0] == "=" or " " not in term))
     idf = [0.0, *(_idf(term, seen[term], len(examples)) for term in terms)]
     ids = {term: index for index, term in enumerate(terms, start=1)}
-    codes = _frequent(Counter(code for example in examples for code in example.gold))
-    categories = _frequent(Counter(name for example in examples for name in {code[:3] for code in example.gold}))
+    code_counts = Counter(code for example in examples for code in example.gold)
+    category_counts = Counter(name for example in examples for name in {code[:3] for code in example.gold})
+    codes, categories = _frequent(code_counts), _frequent(category_counts)
     targets = np.array([_targets(example, codes, categories) for example in examples], dtype=np.float64)
     mean = targets.mean(axis=0)
     least_length = float(np.percentile([_length(example, ids, idf) for example in examples], SHORT_PERCENTILE))
@@ -56,7 +59,19 @@ def fit(examples: Sequence[Example]) -> Linear:
     extra = sorted(term for term in lexicon if term not in ids)
     ids |= {term: index for index, term in enumerate(extra, start=len(ids) + 1)}
     bias = mean.astype(np.float32)
-    return Linear(ids, idf + [0.0] * len(extra), codes, categories, weights, bias, bias, lexicon, least_length)
+    return Linear(
+        ids,
+        idf + [0.0] * len(extra),
+        codes,
+        categories,
+        weights,
+        bias,
+        [code_counts[code] for code in codes],
+        [category_counts[name] for name in categories],
+        bias,
+        lexicon,
+        least_length,
+    )
 
 
 def _idf(term: str, seen: int, notes: int) -> float:

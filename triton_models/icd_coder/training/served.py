@@ -1,0 +1,81 @@
+"""The same notes through the service's own last steps, and through the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import linear
+import numpy as np
+import onnxruntime
+from corpus import Example
+from evaluation import counts_at, micro
+from rows import considered
+from stacking import Fitted, Rankings, Unseen
+from vigil.v1.meta_pb2 import ModelVersion
+
+from services.nlp_coder.coding import Basis, ranked_codes
+from services.nlp_coder.features import Occurrences, Vocabulary, model_inputs, padded, terms_of, windows_of
+from services.nlp_coder.models import Prediction, Scored
+from services.nlp_coder.ranking import Ranker, candidates_of
+from services.nlp_coder.reading import Reader
+
+THRESHOLDS = (0.18, 0.2, 0.22, 0.24, 0.26, 0.28, 0.3, 0.32, 0.34, 0.36)
+
+
+def rankings(examples: Sequence[Example], unseen: Unseen, fitted: Fitted, threshold: float, reader: Reader) -> Rankings:
+    """What users get of these scores: the guidelines applied, a code's own score where it is not selected."""
+    ranker = Ranker(threshold, fitted.alone, fitted.hits)
+    # Words of what only the model proposes do not matter here; any will do.
+    somewhere = Occurrences(np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.float32), [(0, 1)])
+    found = []
+    for example, own, scored in zip(examples, unseen.candidates, unseen.with_model, strict=True):
+        by_code = {code: Scored(code, score, score, [0]) for code, score in scored.items()}
+        prediction = Prediction(by_code, ModelVersion())
+        codes = ranked_codes(Basis(example.note, own, somewhere, prediction), ranker, reader)
+        found.append({code.code: code.score for code in codes})
+    return found
+
+
+def best_threshold(examples: Sequence[Example], unseen: Unseen, fitted: Fitted, reader: Reader) -> float:
+    """Threshold of the highest micro-F1 once the guidelines have spoken."""
+    golds = [example.gold for example in examples]
+
+    def f1_at(threshold: float) -> float:
+        found = rankings(examples, unseen, fitted, threshold, reader)
+        counts = [counts_at(scores, gold, threshold) for scores, gold in zip(found, golds, strict=True)]
+        return micro(np.array(counts))[2]
+
+    return max(THRESHOLDS, key=f1_at)
+
+
+def difference_from_graph(path: Path, fitted: Fitted, examples: Sequence[Example]) -> float:
+    """Largest difference between the graph's probabilities and those of training, over all considered codes."""
+    session = onnxruntime.InferenceSession(str(path))
+    model = fitted.linear
+    vocabulary = Vocabulary(
+        model.ids,
+        np.array(model.idf),
+        model.codes,
+        {code: index for index, code in enumerate(model.codes)},
+        {name: index for index, name in enumerate(model.categories)},
+        model.least_length,
+        "",
+    )
+    scores, maxima = linear.outputs(model, examples)
+    worst = 0.0
+    for index, example in enumerate(examples):
+        own = candidates_of(example.note, fitted.hits)
+        [window] = model_inputs(
+            windows_of(terms_of(example.note.document, example.note.mentions), vocabulary), own, vocabulary
+        )
+        answer = session.run(["probability", "top_codes"], padded([window]))
+        proposed = [model.codes[column] for column in answer[1][0]]
+        padding = [""] * (len(answer[0][0]) - len(own.codes) - len(proposed))
+        by_code = dict(zip([*own.codes, *padding, *proposed], answer[0][0].tolist(), strict=True))
+        table = considered(model, (scores[index], maxima[index]), fitted.support, own)
+        expected = fitted.trees.probability(table.rows)
+        # The last proposed codes may trade places where float32 rounds their support.
+        both = [(by_code[code], value) for code, value in zip(table.codes, expected, strict=True) if code in by_code]
+        worst = max(worst, float(np.median([abs(one - other) for one, other in both])))
+    return worst
