@@ -64,6 +64,8 @@ def add_codes(coded: NoteCoded, codes: Sequence[RankedCode]) -> None:
         code.score, code.selected, code.billable = ranked.score, ranked.selected, ranked.billable
         code.rationale, code.origin = ", ".join(ranked.terms), ranked.origin
         _add_spans(code.spans, ranked.spans)
+        if ranked.withheld is not None:
+            code.withheld, code.excluded_by = ranked.withheld.reason, ranked.withheld.by
         if ranked.reading is not None:
             _set_reading(code, ranked.reading)
 
