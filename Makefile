@@ -9,7 +9,7 @@ ARGS ?=
 # Hospitals and companies sign with their own authorities; trust what the machine trusts.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help demo up down test test-fast lint format proto proto-release docs examples bench train clean
+.PHONY: help demo up down test test-fast lint format proto proto-release docs examples bench compare-coders train clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -82,6 +82,15 @@ examples: $(BIN)/.runtime ## write examples/ from the sample ward
 
 bench: $(BIN)/.runtime ## the benchmarks (ARGS="ward")
 	$(BIN)/vigil bench $(if $(ARGS),$(ARGS),ward)
+
+ifeq ($(FROM),scratch)
+compare-coders: .venv-train/.ready
+	PYTHONPATH=.:generated OMP_NUM_THREADS=1 .venv-train/bin/python -m bench.compare_coders --from scratch $(ARGS)
+else
+compare-coders: $(BIN)/.runtime ## six families of ICD-10-CM coders: tables and figure of docs/coders.md (FROM=scratch: train them again)
+	$(UV) sync --frozen --inexact --quiet --python 3.11 --extra figures
+	$(BIN)/python -m bench.compare_coders
+endif
 
 train: .venv-train/.ready ## make a model again from the training data (MODEL=icd_coder)
 	@test -n "$(MODEL)" || { echo "say which: make train MODEL=$$(ls triton_models | tr '\n' '|')" >&2; exit 2; }

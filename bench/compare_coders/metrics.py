@@ -1,0 +1,143 @@
+"""Figures of ranked and of chosen codes, for all notes and for resamples of them.
+
+A resample is a row of weights [notes]: how often each note was drawn. A row of ones gives the figure itself, so one
+set of functions serves the value and its interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+LONGEST_RANKING = 100
+
+Ranking = Sequence[tuple[str, float]]  # best first
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+def average_precision(ranking: Ranking, gold: frozenset[str]) -> float:
+    """Average precision of the first 100 codes, over all gold codes (CLEF eHealth 2020); 0 for a note without any.
+
+    Codes of equal score count in the order they come in.
+    """
+    right, total = 0, 0.0
+    for rank, (code, _score) in enumerate(ranking[:LONGEST_RANKING], start=1):
+        if code in gold:
+            right += 1
+            total += right / rank
+    return total / len(gold) if gold else 0.0
+
+
+def precision_at(ranking: Ranking, gold: frozenset[str], rank: int) -> float:
+    """Share of the first `rank` places that hold a gold code; a place left empty is wrong."""
+    return sum(code in gold for code, _score in ranking[:rank]) / rank
+
+
+def best_threshold(rankings: Sequence[Ranking], golds: Sequence[frozenset[str]]) -> float:
+    """The score from which on to choose for the highest micro-F1 on these notes; infinite when nothing is right."""
+    pairs = sorted(
+        ((score, code in gold) for ranking, gold in zip(rankings, golds, strict=True) for code, score in ranking),
+        reverse=True,
+    )
+    wanted = sum(len(gold) for gold in golds)
+    best, threshold, right = 0.0, float("inf"), 0
+    for place, (score, is_right) in enumerate(pairs, start=1):
+        right += is_right
+        is_last_of_its_score = place == len(pairs) or pairs[place][0] < score
+        f1 = 2 * right / (place + wanted)
+        if is_last_of_its_score and f1 > best:
+            best, threshold = f1, score
+    return threshold
+
+
+def held_out_thresholds(
+    rankings: Sequence[Ranking], golds: Sequence[frozenset[str]], folds: NDArray[np.int64]
+) -> dict[int, float]:
+    """For each fold, the best threshold of the other folds' notes."""
+    chosen = {}
+    for fold in np.unique(folds).tolist():
+        rest = np.flatnonzero(folds != fold)
+        chosen[fold] = best_threshold([rankings[note] for note in rest], [golds[note] for note in rest])
+    return chosen
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What one system did, note by note.
+
+    ranked: figure of the ranking by name, [notes]. gold, chosen: [notes, codes]; columns are all codes that are gold
+    or chosen anywhere. seen: [notes, codes], in how many notes of its training folds the code is gold.
+    """
+
+    ranked: Mapping[str, Floats]
+    gold: Bools
+    chosen: Bools
+    seen: NDArray[np.int64]
+
+
+def judge(
+    rankings: Sequence[Ranking],
+    golds: Sequence[frozenset[str]],
+    folds: NDArray[np.int64],
+    thresholds: Mapping[int, float],
+) -> Judged:
+    """Compare each note's ranking with its gold codes, at the threshold of the note's fold."""
+    picked = [
+        frozenset(code for code, score in ranking if score >= thresholds[fold])
+        for ranking, fold in zip(rankings, folds.tolist(), strict=True)
+    ]
+    codes = sorted(frozenset().union(*golds, *picked))
+    gold = np.array([[code in own for code in codes] for own in golds])
+    by_fold = {fold: gold[folds != fold].sum(axis=0) for fold in np.unique(folds).tolist()}
+    pairs = list(zip(rankings, golds, strict=True))
+    ranked = {
+        "map": np.array([average_precision(ranking, own) for ranking, own in pairs]),
+        "p_at_5": np.array([precision_at(ranking, own, 5) for ranking, own in pairs]),
+        "p_at_15": np.array([precision_at(ranking, own, 15) for ranking, own in pairs]),
+    }
+    return Judged(
+        ranked,
+        gold,
+        np.array([[code in own for code in codes] for own in picked]),
+        np.array([by_fold[fold] for fold in folds.tolist()]),
+    )
+
+
+def ranking_figures(judged: Judged, weights: Floats) -> dict[str, Floats]:
+    """MAP and precision at 5 and 15, [resamples]. weights: [resamples, notes]."""
+    notes = weights.sum(axis=1)
+    return {name: weights @ values / notes for name, values in judged.ranked.items()}
+
+
+def micro_figures(gold: Bools, chosen: Bools, weights: Floats) -> dict[str, Floats]:
+    """Precision, recall and F1 of all pairs of note and code together, [resamples]."""
+    right = weights @ (gold & chosen).sum(axis=1)
+    proposed, wanted = weights @ chosen.sum(axis=1), weights @ gold.sum(axis=1)
+    return {
+        "precision": right / np.maximum(proposed, 1),
+        "recall": right / np.maximum(wanted, 1),
+        "f1": 2 * right / np.maximum(proposed + wanted, 1),
+    }
+
+
+def macro_figures(gold: Bools, chosen: Bools, weights: Floats) -> dict[str, Floats]:
+    """Precision, recall, F1 and accuracy a code, each the plain mean over the codes that are gold there, [resamples].
+
+    Precision of a code that is never chosen is 0.
+    """
+    own = gold.any(axis=0)
+    gold, chosen = gold[:, own], chosen[:, own]
+    right = weights @ (gold & chosen)
+    proposed, wanted = weights @ chosen, weights @ gold
+    there = wanted > 0
+    each = {
+        "precision": right / np.maximum(proposed, 1),
+        "recall": right / np.maximum(wanted, 1),
+        "f1": 2 * right / np.maximum(proposed + wanted, 1),
+        "accuracy": 1 - (proposed + wanted - 2 * right) / weights.sum(axis=1, keepdims=True),
+    }
+    return {name: (values * there).sum(axis=1) / np.maximum(there.sum(axis=1), 1) for name, values in each.items()}
