@@ -87,7 +87,7 @@ def _added(
         selected=True,
         spans=_merged(document.span(first, last) for first, last in added.words),
         terms=_unique(" ".join(document.words.norms[first:last]) for first, last in added.words),
-        origin="dictionary",
+        origin="guideline",
         reading=added.reading,
         billable=billable,
     )

@@ -73,23 +73,3 @@ def gathered(mentions: Sequence[ReadMention]) -> dict[str, CodeEvidence]:
         entry = evidence.setdefault(read.mention.code, CodeEvidence())
         (entry.patients if is_patients(read.reading) else entry.others).append(read)
     return evidence
-
-
-def contradicted_categories(mentions: Sequence[ReadMention], chronic: ChronicConditions) -> frozenset[str]:
-    """Categories that the note mentions, but never as a current condition of the patient.
-
-    What is asked in one place ("pneumonia?") and denied in another is denied.
-    """
-    mentioned = {read.mention.code[:CATEGORY_CHARACTERS] for read in mentions}
-    denied = {
-        read.mention.code[:CATEGORY_CHARACTERS]
-        for read in mentions
-        if read.reading.status == "absent" and read.reading.experiencer == "patient"
-    }
-    current = set()
-    for read in mentions:
-        category = read.mention.code[:CATEGORY_CHARACTERS]
-        is_overruled = read.reading.status == "possible" and category in denied
-        if is_current(read.reading, read.mention.code, chronic) and not is_overruled:
-            current.add(category)
-    return frozenset(mentioned - current)

@@ -30,7 +30,7 @@ _OPEN = ("unspecified", "without")
 
 
 class Scored(Protocol):
-    """A candidate code; `selected`: its score reaches the operating point."""
+    """A candidate code. `selected`: its score reaches the operating point. `spans`: the characters it rests on."""
 
     @property
     def code(self) -> str: ...
@@ -38,6 +38,8 @@ class Scored(Protocol):
     def score(self) -> float: ...
     @property
     def selected(self) -> bool: ...
+    @property
+    def spans(self) -> Sequence[tuple[int, int]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +96,12 @@ def apply_guidelines(
     statuses = list(status_mentions(document, guidelines.status_terms))
     standings = [(read, _standing(read, statuses, document, guidelines.standing)) for read in mentions]
     said = _said(standings, guidelines.code_set)
+    taken = _taken(standings, document)
     withheld: dict[str, Withheld] = {}
     for candidate in codes:
         reason = _contradiction(candidate.code, said, is_outpatient=kind in _OUTPATIENT_KINDS)
+        if reason is None and candidate.selected and candidate.code not in said:
+            reason = _borrowed(candidate.spans, taken)
         if reason is not None:
             withheld[candidate.code] = Withheld(reason)
     added = _history(standings, statuses, said, guidelines.standing)
@@ -170,6 +175,33 @@ def _contradiction(code: str, said: Mapping[str, set[Standing]], *, is_outpatien
             return "uncertain" if is_outpatient else None
         return next(reason for reason in _REASONS if reason in standings)
     return None
+
+
+# Characters with the reason why they are no current condition's; None for the words that made others so.
+_Taken = Sequence[tuple[tuple[int, int], Reason | None]]
+
+
+def _taken(standings: Sequence[tuple[ReadMention, Standing]], document: Document) -> _Taken:
+    taken: list[tuple[tuple[int, int], Reason | None]] = []
+    for read, standing in standings:
+        if standing == "current":
+            continue
+        if standing != "uncertain":
+            taken.append((document.span(read.mention.first, read.mention.last), standing))
+            if read.reading.trigger is not None:
+                taken.append((document.span(*read.reading.trigger), None))
+    return taken
+
+
+def _borrowed(spans: Sequence[tuple[int, int]], taken: _Taken) -> Reason | None:
+    """Why a code that no mention names does not count: all its words are those of mentions that do not."""
+    reasons: list[Reason | None] = []
+    for start, end in spans if taken else ():
+        over = [reason for (first, last), reason in taken if first <= start and end <= last]
+        if not over:
+            return None
+        reasons += over
+    return next((reason for reason in reasons if reason is not None), None)
 
 
 def _history(

@@ -27,6 +27,15 @@ _EXPERIENCER = {
     "family": notes_pb2.EXPERIENCER_FAMILY,
     "other": notes_pb2.EXPERIENCER_OTHER,
 }
+_WITHHELD = {
+    "denied": "the note denies it",
+    "past": "past",
+    "family": "a relative's",
+    "other": "another person's",
+    "hypothetical": "hypothetical",
+    "uncertain": "uncertain",
+    "excludes1": "not beside {} (Excludes1)",
+}
 # Kafka takes 8 MB at a time, of which a megabyte of text can be half. No note that a person wrote comes near these.
 MOST_SECTIONS = 20_000
 MOST_ENTITIES = 50_000
@@ -62,12 +71,20 @@ def add_codes(coded: NoteCoded, codes: Sequence[RankedCode]) -> None:
         code = coded.codes.add()
         code.code, code.display = ranked.code, ranked.display
         code.score, code.selected, code.billable = ranked.score, ranked.selected, ranked.billable
-        code.rationale, code.origin = ", ".join(ranked.terms), ranked.origin
+        code.rationale, code.origin = _rationale(ranked), ranked.origin
         _add_spans(code.spans, ranked.spans)
         if ranked.withheld is not None:
             code.withheld, code.excluded_by = ranked.withheld.reason, ranked.withheld.by
         if ranked.reading is not None:
             _set_reading(code, ranked.reading)
+
+
+def _rationale(ranked: RankedCode) -> str:
+    """The terms that carried a code, and why it is withheld."""
+    terms = ", ".join(ranked.terms)
+    if ranked.withheld is None:
+        return terms
+    return f"{terms}; not selected: {_WITHHELD[ranked.withheld.reason].format(ranked.withheld.by)}"
 
 
 def add_entities(coded: NoteCoded, note: ReadNote) -> None:

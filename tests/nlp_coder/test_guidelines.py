@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from vigil.v1 import notes_pb2
 
 from services.nlp_coder.code_set import CodeRange, ranges_in
 from services.nlp_coder.excludes import excludes
@@ -11,6 +12,7 @@ from services.nlp_coder.guidelines import Guidelines, Ruling, apply_guidelines, 
 from services.nlp_coder.handlers import Coder
 from services.nlp_coder.history_codes import code_of
 from services.nlp_coder.reading import read_note
+from tests.nlp_coder.fakes import coded
 
 TABLE = Path(__file__).with_name("guideline_notes.tsv")
 
@@ -20,6 +22,7 @@ class Candidate:
     code: str
     score: float = 0.9
     selected: bool = True
+    spans: tuple[tuple[int, int], ...] = ()
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +91,13 @@ def test_a_denied_kind_denies_its_forms_and_a_denied_form_only_itself(coder: Cod
     assert not apply_guidelines([Candidate("J18.9")], note.mentions, note.document, guidelines).withheld
 
 
+def test_a_code_that_rests_on_a_past_mention_alone_is_past_too(coder: Coder, guidelines: Guidelines) -> None:
+    note = read_note("History of DVT, now a swollen leg.", coder.reader)
+    on_dvt, on_both = Candidate("I82.90", spans=((0, 10), (11, 14))), Candidate("I82.90", spans=((11, 14), (22, 33)))
+    assert apply_guidelines([on_dvt], note.mentions, note.document, guidelines).withheld["I82.90"].reason == "past"
+    assert not apply_guidelines([on_both], note.mentions, note.document, guidelines).withheld
+
+
 def test_the_order_of_the_candidates_changes_nothing(coder: Coder, guidelines: Guidelines) -> None:
     text = "Type 1 diabetes. Type 2 diabetes. Acute kidney failure. Kidney failure. No pneumonia."
     note = read_note(text, coder.reader)
@@ -140,3 +150,23 @@ def test_chronic_conditions_are_those_of_the_longest_beginning(coder: Coder) -> 
     assert "I82.501" in chronic
     assert "I82.401" not in chronic
     assert "K35.80" not in chronic
+
+
+async def test_history_and_family_codes_are_answered_with_their_words(coder: Coder) -> None:
+    text = "History of DVT. Mother had breast cancer. No pneumonia."
+    answer = await coded(coder, text)
+    found = {code.code: code for code in answer.codes if code.origin == "guideline"}
+    assert found.keys() == {"Z86.718", "Z80.3"}
+    assert all(code.selected and code.billable and code.score >= answer.threshold for code in found.values())
+    assert [text[span.start : span.end] for span in found["Z86.718"].spans] == ["History of", "DVT"]
+    assert found["Z86.718"].temporality == notes_pb2.TEMPORALITY_HISTORICAL
+    assert found["Z80.3"].experiencer == notes_pb2.EXPERIENCER_FAMILY
+    assert not [code.code for code in answer.codes if code.selected and code.code[:3] in {"I82", "C50", "J18"}]
+
+
+async def test_a_code_that_may_not_stand_beside_another_says_so(coder: Coder) -> None:
+    answer = await coded(coder, "Acute kidney failure with dialysis. Kidney failure.")
+    code = next(code for code in answer.codes if code.withheld == "excludes1")
+    assert (code.code, code.excluded_by, code.selected) == ("N19", "N17.9", False)
+    assert code.rationale.endswith("not selected: not beside N17.9 (Excludes1)")
+    assert code.score < answer.threshold
