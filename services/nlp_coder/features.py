@@ -134,7 +134,14 @@ def model_inputs(windows: Sequence[Occurrences], candidates: Candidates, vocabul
     codes = [vocabulary.code_columns.get(code, NO_COLUMN) for code in candidates.codes]
     categories = [vocabulary.category_columns.get(category_of(code), NO_COLUMN) for code in candidates.codes]
     columns = np.array(codes, dtype=np.int64), np.array(categories, dtype=np.int64)
-    return [ModelInput(window, *columns, candidates.evidence) for window in windows]
+    return [ModelInput(_distinct(window), *columns, candidates.evidence) for window in windows]
+
+
+def _distinct(window: Occurrences) -> Occurrences:
+    """Each term once, with all of its weight, at its first place: half the work for the model, the same sums."""
+    token_ids, first, inverse = np.unique(window.token_ids, return_index=True, return_inverse=True)
+    weights = np.bincount(inverse, weights=window.weights, minlength=len(token_ids)).astype(np.float32)
+    return Occurrences(token_ids, weights, [window.words[index] for index in first.tolist()])
 
 
 def _place(known: tuple[int, int, int]) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import dataclass
 
 from services.nlp_coder.code_set import CodeSet, load_code_set
@@ -35,7 +36,19 @@ class ReadNote:
 
 
 def load_reader() -> Reader:
-    """Load the code set and every table. Two to three seconds."""
+    """Load the code set and every table. Two to four seconds.
+
+    The collector looks through none of it, neither while it grows (a third of the time) nor later.
+    """
+    gc.disable()
+    try:
+        return _loaded()
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def _loaded() -> Reader:
     code_set = load_code_set()
     dictionary = load_dictionary(code_set)
     chronic = chronic_conditions()

@@ -23,7 +23,7 @@ from services.nlp_coder.features import (
 )
 from services.nlp_coder.handlers import Coder
 from services.nlp_coder.models import joined, merged
-from services.nlp_coder.ranking import EVIDENCE, Candidates
+from services.nlp_coder.ranking import EVIDENCE, NO_CANDIDATES, Candidates
 from tests.nlp_coder.fakes import coded
 
 VOCABULARY = Vocabulary(
@@ -77,7 +77,7 @@ def row(*probabilities: float, positions: list[list[int]]) -> Row:
 
 
 def window(words: list[tuple[int, int]]) -> ModelInput:
-    ids, weights = np.ones(len(words), dtype=np.int64), np.ones(len(words), dtype=np.float32)
+    ids, weights = np.arange(1, len(words) + 1), np.ones(len(words), dtype=np.float32)
     found = Candidates(["X00"], np.zeros((1, len(EVIDENCE)), dtype=np.float32))
     [made] = model_inputs([Occurrences(ids, weights, words)], found, VOCABULARY)
     return made
@@ -94,6 +94,14 @@ def test_of_each_code_the_surest_window_stands_with_its_words() -> None:
     assert [words[position] for position in scored["A00"].positions] == [(1, 2)]
     assert [words[position] for position in scored["B00"].positions] == [(2, 3)]
     assert scored["X00"].positions == []
+
+
+def test_a_term_that_comes_twice_is_asked_once_with_the_weight_of_both() -> None:
+    twice = Occurrences(np.array([2, 1, 2]), np.array([0.2, 0.1, 0.3], dtype=np.float32), [(0, 1), (1, 2), (5, 6)])
+    [asked] = model_inputs([twice], NO_CANDIDATES, VOCABULARY)
+    assert asked.occurrences.token_ids.tolist() == [1, 2]
+    assert asked.occurrences.weights.tolist() == pytest.approx([0.1, 0.5])
+    assert asked.occurrences.words == [(1, 2), (0, 1)]
 
 
 async def test_what_only_the_model_finds_at_the_end_of_a_long_note_is_found(
