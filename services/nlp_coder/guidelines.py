@@ -98,12 +98,15 @@ def apply_guidelines(
     said = _said(standings, guidelines.code_set)
     taken = _taken(standings, document)
     withheld: dict[str, Withheld] = {}
+    is_outpatient = kind in _OUTPATIENT_KINDS
     for candidate in codes:
-        reason = _contradiction(candidate.code, said, is_outpatient=kind in _OUTPATIENT_KINDS)
-        if reason is None and candidate.selected and candidate.code not in said:
+        code, reason = candidate.code, None
+        if code[:CATEGORY_CHARACTERS] in said:
+            reason = _contradiction(code, said, is_outpatient=is_outpatient)
+        if reason is None and taken and candidate.selected and code not in said:
             reason = _borrowed(candidate.spans, taken)
         if reason is not None:
-            withheld[candidate.code] = Withheld(reason)
+            withheld[code] = Withheld(reason)
     added = _history(standings, statuses, said, guidelines.standing)
     chosen = sorted((-one.score, one.code) for one in codes if one.selected and one.code not in withheld)
     together = [*(code for _score, code in chosen), *(one.code for one in added)]
@@ -163,8 +166,6 @@ def _kind_of(code: str, code_set: CodeSet) -> str:
 
 def _contradiction(code: str, said: Mapping[str, set[Standing]], *, is_outpatient: bool = False) -> Reason | None:
     """Why a code cannot be coded as a current condition; None when it can. The closest mentions decide."""
-    if code[:CATEGORY_CHARACTERS] not in said:
-        return None
     for length in range(len(code), CATEGORY_CHARACTERS - 1, -1):
         standings = said.get(code[:length])
         if not standings:
@@ -196,7 +197,7 @@ def _taken(standings: Sequence[tuple[ReadMention, Standing]], document: Document
 def _borrowed(spans: Sequence[tuple[int, int]], taken: _Taken) -> Reason | None:
     """Why a code that no mention names does not count: all its words are those of mentions that do not."""
     reasons: list[Reason | None] = []
-    for start, end in spans if taken else ():
+    for start, end in spans:
         over = [reason for (first, last), reason in taken if first <= start and end <= last]
         if not over:
             return None

@@ -9,24 +9,28 @@ from dataclasses import dataclass
 
 from services.nlp_coder.code_set import Code, CodeRange, CodeSet, ranges_in
 from services.nlp_coder.data_files import rows
+from services.nlp_coder.evidence import CATEGORY_CHARACTERS
 
 _CLASSIFIABLE = re.compile(r"conditions classifiable\b", re.IGNORECASE)
 _FAMILY = re.compile(r"Z8[0-4]")
 _PERSONAL = re.compile(r"Z8[5-7]")
 _NO_CODE = "-"
 
+# Conditions and the code of each, by category, the narrowest first.
+HistoryTable = Mapping[str, Sequence[tuple[CodeRange, str]]]
+
 
 @dataclass(frozen=True, slots=True)
 class HistoryCodes:
-    """Conditions with the code of a history of them, the narrowest first.
+    """Conditions with the code of a history of them.
 
     Some are over though chronic: `ends`, unless the text says that it goes on; `repaired`, where the text says so.
     """
 
-    family: Sequence[tuple[CodeRange, str]]
-    personal: Sequence[tuple[CodeRange, str]]
-    ends: Sequence[tuple[CodeRange, str]]
-    repaired: Sequence[tuple[CodeRange, str]]
+    family: HistoryTable
+    personal: HistoryTable
+    ends: HistoryTable
+    repaired: HistoryTable
 
 
 def load_history_codes(code_set: CodeSet) -> HistoryCodes:
@@ -41,19 +45,30 @@ def load_history_codes(code_set: CodeSet) -> HistoryCodes:
         tables[kind].extend((found, code) for found in ranges_in(conditions))
     for kind, found, code in _of_tabular_list(code_set):
         tables[kind].append((found, code))
-    narrowest_first = {kind: tuple(sorted(table, key=_width)) for kind, table in tables.items()}
-    return HistoryCodes(**narrowest_first)
+    categories = [code for code in code_set.codes if len(code) == CATEGORY_CHARACTERS]
+    return HistoryCodes(**{kind: _by_category(table, categories) for kind, table in tables.items()})
 
 
-def code_of(table: Sequence[tuple[CodeRange, str]], condition: str) -> str | None:
+def code_of(table: HistoryTable, condition: str) -> str | None:
     """What the narrowest range that holds the condition says; None when that is no code."""
-    code = next((code for found, code in table if condition in found), _NO_CODE)
+    rows_ = table.get(condition[:CATEGORY_CHARACTERS], ())
+    code = next((code for found, code in rows_ if condition in found), _NO_CODE)
     return None if code == _NO_CODE else code
 
 
-def holds(table: Sequence[tuple[CodeRange, str]], condition: str) -> bool:
+def holds(table: HistoryTable, condition: str) -> bool:
     """Whether a range of the table holds the condition."""
-    return any(condition in found for found, _code in table)
+    return any(condition in found for found, _code in table.get(condition[:CATEGORY_CHARACTERS], ()))
+
+
+def _by_category(table: list[tuple[CodeRange, str]], categories: Sequence[str]) -> HistoryTable:
+    found: dict[str, list[tuple[CodeRange, str]]] = defaultdict(list)
+    for row in sorted(table, key=_width):
+        first, last = row[0].first[:CATEGORY_CHARACTERS], row[0].last[:CATEGORY_CHARACTERS]
+        for category in categories:
+            if first <= category <= last:
+                found[category].append(row)
+    return dict(found)
 
 
 def _of_tabular_list(code_set: CodeSet) -> Iterator[tuple[str, CodeRange, str]]:
