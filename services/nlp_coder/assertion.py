@@ -109,7 +109,8 @@ def _before(mention: WordSpan, triggers: Sequence[Trigger], clauses: Sequence[in
 
 _OR: tuple[Category, ...] = ("or",)
 _DENIED = Effect(("absent",), FORWARD_REACH, clause_only=False, outlives_subject=False, bare=True)
-_ENDINGS = frozenset({"end", "no_change", "verb", "subject", "now", "item", "quality", "present"})
+_PREDICATES = frozenset({"verb", "participle"})
+_ENDINGS = frozenset({"end", "no_change", "verb", "participle", "subject", "now", "item", "quality", "present"})
 
 
 def _after_ending(
@@ -118,24 +119,30 @@ def _after_ending(
     """What is still open after a trigger that ends others."""
     if not active:
         return active
-    if category in ("item", "quality"):
-        if not _follows_comma(ending, clauses) or (category == "quality" and _leads_to_or(ending, triggers)):
-            return active
-        return [
-            (old, kept)
-            for old, kept in active
-            if "absent" not in kept.categories or (category == "quality" and not kept.bare)
-        ]
+    follows_comma = _follows_comma(ending, clauses)
+    if category in ("item", "quality") and not follows_comma:
+        return active
+    if category == "quality" and _leads_to_or(ending, triggers):
+        return active
+    return [(old, kept) for old, kept in active if _goes_on(old, kept, ending, category, follows_comma)]
+
+
+def _goes_on(old: Trigger, kept: Effect, ending: Trigger, category: Category, follows_comma: bool) -> bool:
+    """Whether the scope of `old` goes on after `ending`."""
+    says = kept.categories[-1]
+    if category == "item":
+        return "absent" not in kept.categories
+    if category == "quality":
+        return "absent" not in kept.categories or not kept.bare
     if category == "now":
-        return [(old, kept) for old, kept in active if kept.categories[0] != "historical"]
+        return kept.categories[0] != "historical"
+    if category in _PREDICATES:
+        # "No increased markings": the participle belongs to the noun, and no predicate begins.
+        is_adjective = category == "participle" and ending.start == old.end and not follows_comma
+        return is_adjective or says in _OUTLIVE_VERBS or _speaks_on(old, kept, ending)
     if category == "subject":
-        return [(old, kept) for old, kept in active if _speaks_on(old, kept, ending)]
-    lasting = _OUTLIVE_VERBS if category == "verb" else _OUTLIVE_ENDS
-    return [
-        (old, kept)
-        for old, kept in active
-        if kept.categories[-1] in lasting or (category == "verb" and _speaks_on(old, kept, ending))
-    ]
+        return _speaks_on(old, kept, ending)
+    return says in _OUTLIVE_ENDS
 
 
 def _gives_way(old: Trigger, kept: Effect, new: Trigger, effect: Effect, clauses: Sequence[int]) -> bool:
@@ -172,7 +179,7 @@ def _leads_to_or(trigger: Trigger, triggers: Sequence[Trigger]) -> bool:
 
 def _take_before(found: dict[Category, Trigger], active: Active, mention: WordSpan, clauses: Sequence[int]) -> None:
     """Let the open triggers before the mention say what those after it have not."""
-    answered = found.keys() & {"present", "possible", "hypothetical", "conditional"}
+    answered = found.keys() & {"present", "possible", "hypothetical"}
     found.pop("present", None)
     alternative = next((trigger.start for trigger, effect in reversed(active) if effect.categories == _OR), -1)
     is_listed = alternative >= 0 and clauses[alternative] == clauses[mention[0]]
@@ -203,7 +210,7 @@ def _take_after(
         category = effect.categories[0]
         if category in ("end", "subject"):
             return
-        if category == "verb":
+        if category in _PREDICATES:
             is_predicated = True
         elif distance <= effect.reach and not (effect.clause_only and _is_apart(last, trigger, clauses)):
             if category == "present":
@@ -215,11 +222,11 @@ def _take_after(
 
 
 def _is_apart(last: int, trigger: Trigger, clauses: Sequence[int]) -> bool:
-    """Whether a comma parts them; not so in "renal failure, resolved", where the trigger is all that follows it."""
+    """Whether a comma parts them; not so in "renal failure, resolved", where the trigger has a clause to itself."""
     if clauses[last] == clauses[trigger.start]:
         return False
-    is_apposed = trigger.end >= len(clauses) or clauses[trigger.end] != clauses[trigger.start]
-    return not (is_apposed and trigger.start == last + 1)
+    is_last = trigger.end >= len(clauses) or clauses[trigger.end] != clauses[trigger.start]
+    return not (is_last and clauses[trigger.start - 1] != clauses[trigger.start])
 
 
 def _decided(found: dict[Category, Trigger], section: str, header: WordSpan | None) -> Reading:

@@ -16,6 +16,7 @@ from services.nlp_coder.triggers import COLON, Trigger, TriggerTable
 
 # What may stand inside a phrase; anything else between two words parts them, but for an abbreviation's full stop.
 _JOINERS = " \t\r\n-/\u2010\u2011\u2013\u00a0"
+_JOINING = frozenset({"-", ". ", "/"})
 # What stands between an item and its answer, and what may follow the answer: the end, or the next item's label.
 _BEFORE_ANSWER = re.compile(r"[:?\t=|]|\s[-\u2013\u2014]\s|\.{2,}")
 _AFTER_ANSWER = re.compile(r"\s*(?:$|[.,;)\]\n\r\t|]|[A-Za-z][A-Za-z /]{0,30}[:?])")
@@ -37,9 +38,11 @@ class Grammar:
     triggers: TriggerTable
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Document:
-    """A note, read. Indices count words; `sentence[i]` and `section[i]` are the indices of those of word i.
+    """A note, read; not to be changed, though not frozen, which would cost a tenth of the reading.
+
+    Indices count words; `sentence[i]` and `section[i]` are the indices of those of word i.
 
     `stops[i]` is the first word that a phrase beginning at word i may not include; `clauses[i]` counts commas
     before word i.
@@ -113,7 +116,7 @@ def read(text: str, grammar: Grammar) -> Document:
         # "History:" says by its section what it says; "Return precautions" are no precautions against what follows.
         if section.body <= words.starts[trigger.start] or section.name == sections.OTHER:
             by_sentence.setdefault(sentence[trigger.start], []).append(trigger)
-    if by_sentence:
+    if by_sentence and "\n" in text:
         _lead_lists(text, starts, by_sentence)
     return Document(text, words, parts, starts, sentence, section_index, stops, clauses, by_sentence, "?" in text)
 
@@ -140,6 +143,8 @@ def word_range(document: Document, start: int, end: int) -> tuple[int, int] | No
 
 def _owners(positions: list[int], starts: list[int]) -> list[int]:
     """For ascending `positions`, the index of the last start at or before each."""
+    if len(starts) == 1:
+        return [0] * len(positions)
     owners, current, count = [], 0, len(starts)
     for position in positions:
         while current + 1 < count and starts[current + 1] <= position:
@@ -150,11 +155,11 @@ def _owners(positions: list[int], starts: list[int]) -> list[int]:
 
 def _stops(text: str, words: Words, sentence: list[int]) -> tuple[list[int], list[int]]:
     """(stops, clauses) of every word."""
-    count = len(words)
+    count, starts, ends = len(words), words.starts, words.ends
     stops, commas = [count] * count, [0] * count
     for index in range(count - 2, -1, -1):
-        gap = text[words.ends[index] : words.starts[index + 1]]
-        if sentence[index] == sentence[index + 1] and (gap in (" ", "-", ". ") or not gap.strip(_JOINERS)):
+        gap = text[ends[index] : starts[index + 1]]
+        if sentence[index] == sentence[index + 1] and (gap == " " or gap in _JOINING or not gap.strip(_JOINERS)):
             stops[index] = stops[index + 1]
         else:
             stops[index] = index + 1
@@ -171,18 +176,22 @@ def _answering(text: str, words: Words) -> list[str]:
         return words.norms
     norms = list(words.norms)
     for index, norm in enumerate(norms):
-        if norm in assertion.ANSWERS and index and _answers(text, words, index):
-            norms[index] = COLON + norm
+        if norm in assertion.ANSWERS and index:
+            # Who denies may be named between: "Dysuria: patient denies."
+            first = index - 1 if norms[index - 1] in _ANSWERERS and index > 1 else index
+            if _answers(text, words, first, index):
+                norms[first:index], norms[index] = [""] * (index - first), COLON + norm
         elif norm in ("-", "+") and not _is_denying_sign(text, words.starts[index]):
             norms[index] = ""
     return norms
 
 
+_ANSWERERS = frozenset({"patient", "pt", "he", "she"})
 _REPLIES = assertion.ANSWERS | {"-", "+"}
 
 
-def _answers(text: str, words: Words, index: int) -> bool:
-    gap = text[words.ends[index - 1] : words.starts[index]]
+def _answers(text: str, words: Words, first: int, index: int) -> bool:
+    gap = text[words.ends[first - 1] : words.starts[first]]
     if not _BEFORE_ANSWER.search(gap) and not (words.norms[index] in _BARE_ANSWERS and gap == " "):
         return False
     return _AFTER_ANSWER.match(text, words.ends[index]) is not None

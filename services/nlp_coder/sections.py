@@ -8,17 +8,23 @@ from dataclasses import dataclass
 
 from services.nlp_coder.data_files import rows
 
-# A header stands at the start of a line or sentence and ends with a colon, or is alone on its line.
-_HEADER = re.compile(
-    r"(?:^|\n|(?<=[.;])|(?<=\.,))[ \t#*]*(?:\d{1,2}[.)][ \t]*)?"
-    r"(?P<name>[A-Za-z][A-Za-z/&' ()-]{0,48}?)[ \t]*[*]{0,2}(?P<end>:|(?=\r?\n|$))"
+# A header stands at the start of a line or sentence and ends with a colon, or is alone on its line. The second pattern
+# begins with one class of characters, by which the search skips.
+_TITLE = (
+    r"[ \t#*]*(?:\d{1,2}[.)][ \t]*)?"
+    r"(?P<name>[A-Za-z](?:[A-Za-z/&' (),+]|-(?=[A-Za-z])){0,58}+)[*]{0,2}[ \t]*"
+    r"(?P<end>:|[-\u2013](?=[ \t])|(?=\r?\n|$))"
 )
+_FIRST_HEADER = re.compile(_TITLE)
+_LATER_HEADER = re.compile(r"[\n.;,](?:(?<=[\n;])|(?<=\.),?|(?<=,)(?=[A-Z]))" + _TITLE)
+# An aside behind the header: "Medications (home):".
+_ASIDE = re.compile(r" ?\([^)]*\)$")
 _BLANKS = re.compile(r"[\s*]+")
-_LONGEST_LETTER_HEADER = 1  # "A:", "S:" only count with their colon and in upper case
+_LONGEST_LETTER_HEADER = 2  # "A:", "PE:" only count with their colon and in upper case
 OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Section:
     """A stretch of text, header included: characters `start` to `end`, body from `body`."""
 
@@ -36,7 +42,9 @@ def header_names() -> Mapping[str, str]:
 def sections_of(text: str, headers: Mapping[str, str]) -> list[Section]:
     """Sections in order, together covering all of `text`; text before the first header is "other"."""
     found = [(0, 0, OTHER)]
-    for match in _HEADER.finditer(text):
+    first = _FIRST_HEADER.match(text)
+    later = _LATER_HEADER.finditer(text) if ":" in text or "\n" in text else ()
+    for match in (first, *later) if first else later:
         name = _section_name(match["name"], headers, has_colon=match["end"] == ":")
         if name is not None:
             found.append((match.start("name"), match.end(), name))
@@ -50,7 +58,8 @@ def _section_name(header: str, headers: Mapping[str, str], *, has_colon: bool) -
     header = _BLANKS.sub(" ", header).strip()
     if len(header) <= _LONGEST_LETTER_HEADER and not (has_colon and header.isupper()):
         return None
-    known = headers.get(header.lower())
+    lowered = header.lower()
+    known = headers.get(lowered) or headers.get(_ASIDE.sub("", lowered))
     if known is not None:
         return known
     # A shouted header that no table knows still ends the section before it; "Lungs:" inside an exam does not.

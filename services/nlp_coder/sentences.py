@@ -9,15 +9,28 @@ from collections.abc import Sequence
 from services.nlp_coder.data_files import rows
 
 # Where a sentence may end: a full stop with a blank or a new sentence after it, a blank line, a line end.
-# A run of marks or of blanks is tried from its beginning only; from each of its characters would be quadratic.
-_CANDIDATE = re.compile(r"(?<![.!?])[.!?]+[\"')\]]*(?=\s|$|,\s*[A-Z0-9])|(?<![ \t])[ \t]*\r?\n[ \t\r\n]*|;")
+# It begins with one class of characters, by which the search skips; a run of marks is tried from its beginning only.
+_CANDIDATE = re.compile(
+    r"[.!?;\n,](?:(?<=[.!?])(?<![.!?][.!?])[.!?]*[\"')\]]*(?=\s|$|,\s*[A-Z0-9])|(?<=\n)[ \t\r\n]*|(?<=;)"
+    # A line's end that the sending system made a comma: "Clear,HEART: Regular", ", 3) Anxiety".
+    r"|(?<=,)(?=[A-Z][A-Za-z /()&-]{1,40}:|\s+\d{1,2}[.)]\s+[A-Z]))"
+)
 _LAST_WORD = re.compile(r"([\w.]+)$")
-_LIST_ITEM = re.compile(r"(?:[-*\u2022\u00b7+\u2013]|\(?\d{1,2}[.)]|[A-Z][A-Za-z /]{1,30}:)")
-_LIST_NUMBER = re.compile(r"(?:^|[\n,]\s*)\s*\d{1,2}$")
+_LIST_ITEM = re.compile(r"(?:[-*\u2022\u00b7+\u2013#>]|\(?\d{1,2}[.)]|\(?[A-Ha-h]\)|[A-Z][A-Za-z /]{1,30}:)")
+_LIST_NUMBER = re.compile(r"(?:^|[\n,:;.]\s*)\s*\d{1,2}$")
+_DOTTED = re.compile(r"[A-Za-z](?:\.[A-Za-z])+$")
+# No sentence ends with one of these, so its line was broken; local.
+_GOES_ON = re.compile(
+    r"\b(?:and|or|nor|of|for|with|without|no|any|the|an?|to|by|in|on|from|is|was|were|are|has|had|have|denie[sd]|his|her"
+    r"|but|that|which|who|than|per|due)$"
+)
 # An answer belongs to its question: "Chest pain? No."
 _ANSWER = re.compile(r"[ \t]*(?:no|yes|none|nil|denies|denied|negative)[ \t]*(?:$|[.,;\n])", re.IGNORECASE)
-# A line at least this long was probably broken by its writer's screen, so the sentence goes on.
+# A line at least this long, whose neighbour's first word had no room on it, was broken by its writer's screen and the
+# sentence goes on; where lines are longer than any screen, a line's end is meant. Local.
 _WRAPPED_LINE_CHARS = 55
+_WIDEST_SCREEN = 130
+_ROOM = 3
 _LOOK_BACK = 24
 
 
@@ -29,17 +42,20 @@ def abbreviations() -> frozenset[str]:
 def sentence_starts(text: str, known: frozenset[str], section_starts: Sequence[int]) -> list[int]:
     """First character of every sentence, ascending, beginning with 0. A section always starts a sentence."""
     starts = {0, *section_starts}
+    length = len(text)
+    width = max(map(len, text.split("\n"))) if "\n" in text else 0
     for match in _CANDIDATE.finditer(text):
-        mark = match.group()
-        if mark[0] in ".!?":
-            ends = _full_stop_ends(text, match.start(), match.end(), known)
-        elif mark == ";":
-            ends = True
+        start, end = match.span()
+        if end >= length:
+            break
+        mark = text[start]
+        if mark == "\n":
+            ends = _line_ends(text, start, end, width)
         else:
-            ends = _line_ends(text, match.start(), match.end(), mark)
+            ends = mark in ";," or _full_stop_ends(text, start, end, known)
         if ends:
-            starts.add(match.end())
-    return sorted(starts)
+            starts.add(end)
+    return sorted(starts) if len(starts) > 1 else [0]
 
 
 def _full_stop_ends(text: str, start: int, end: int, known: frozenset[str]) -> bool:
@@ -52,21 +68,32 @@ def _full_stop_ends(text: str, start: int, end: int, known: frozenset[str]) -> b
     if _LIST_NUMBER.search(before) and end < len(text) and text[end] in " \t":
         return False
     following = text[end : end + 8].lstrip(" \t")
+    if text[end : end + 1] == "," and _DOTTED.match(word[1]):
+        return False
     if word[1].lower() in known or (len(word[1]) == 1 and word[1].isupper()):
         return following[:1] in ("\n", "\r")
     return not following[:1].islower()
 
 
-def _line_ends(text: str, start: int, end: int, mark: str) -> bool:
-    if mark.count("\n") > 1 or end >= len(text):
+def _line_ends(text: str, start: int, end: int, width: int) -> bool:
+    """Whether a sentence ends with its line. start, end: the line's end and the next one's first character."""
+    if text.count("\n", start, end) > 1 or _LIST_ITEM.match(text, end):
         return True
-    if _LIST_ITEM.match(text, end):
-        return True
-    line = start - (text.rfind("\n", 0, start) + 1)
-    following = text[end]
-    if following.islower() or text[start - 1 : start] in (",", ":"):
-        return text[start - 1 : start] == ":" and not following.islower()
-    return not (line >= _WRAPPED_LINE_CHARS)
+    while start > 0 and text[start - 1] in " \t\r":
+        start -= 1
+    line_start = text.rfind("\n", 0, start) + 1
+    following, last = text[end], text[start - 1 : start]
+    if last == ":":
+        return not following.islower()
+    if following.islower() or last == "," or _GOES_ON.search(text, max(line_start, start - _LOOK_BACK), start):
+        return False
+    line = start - line_start
+    word = _NEXT_WORD.match(text, end, end + _LOOK_BACK)
+    is_full = line + 1 + (word.end() - end if word else 0) > width - _ROOM
+    return not (line >= _WRAPPED_LINE_CHARS and width <= _WIDEST_SCREEN and is_full)
+
+
+_NEXT_WORD = re.compile(r"\S+")
 
 
 def sentence_of(starts: Sequence[int], position: int) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from functools import lru_cache
 
 # A dotted acronym, a decimal, or letters and digits with inner apostrophes; combining marks stay with their letter.
 # A sign of presence or absence counts as a word: "+cough", "-fever", "(-)", "\u2205".
@@ -65,7 +64,7 @@ _IRREGULAR = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Words:
     """Parallel lists: `norms[i]` is the normalised form of `text[starts[i]:ends[i]]`."""
 
@@ -77,7 +76,6 @@ class Words:
         return len(self.norms)
 
 
-@lru_cache(maxsize=65536)
 def normalised(word: str) -> str:
     """Lower case, no accents, American spelling, singular. The same for text, terms and triggers."""
     lowered = word.lower()
@@ -109,12 +107,22 @@ def _singular(word: str) -> str:
 
 def words_of(text: str) -> Words:
     """Split into words. Offsets count characters (code points) of `text` exactly as given; never raises."""
-    starts: list[int] = []
-    ends: list[int] = []
-    norms: list[str] = []
-    for match in _WORD.finditer(text):
-        start, end = match.span()
-        starts.append(start)
-        ends.append(end)
-        norms.append(normalised(match.group()) if end - start <= _LONGEST_WORD else "")
-    return Words(starts, ends, norms)
+    matches = list(_WORD.finditer(text))
+    known = _KNOWN
+    return Words([m.start() for m in matches], [m.end() for m in matches], [known[m[0]] for m in matches])
+
+
+class _Norms(dict[str, str]):
+    """Normalised words by the words as written; asked once a word of every note, so a dictionary and no function."""
+
+    def __missing__(self, word: str) -> str:
+        if len(word) > _LONGEST_WORD:
+            return ""
+        if len(self) >= _MOST_NORMS:
+            self.clear()
+        norm = self[word] = normalised(word)
+        return norm
+
+
+_MOST_NORMS = 65536
+_KNOWN = _Norms()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from services.nlp_coder.data_files import rows
 from services.nlp_coder.tokens import words_of
@@ -24,6 +24,7 @@ Category = Literal[
     "pseudo",
     "end",
     "verb",
+    "participle",
     "subject",
     "now",
     "item",
@@ -36,6 +37,8 @@ Direction = Literal["forward", "backward"]
 Phrase: TypeAlias = tuple[str, ...]
 # Prefix of a word that answers the item before it and nothing after: "Fever: no".
 COLON = ":"
+# Stands for any one word inside a phrase.
+ANY_WORD = "*"
 # Reach up to the nearest comma: "consolidation, pneumothorax was ruled out" says nothing about the first.
 CLAUSE = "clause"
 # Reach beyond the subject and verb that follow at once: "denies that she has had fever".
@@ -73,8 +76,7 @@ class Rule:
     backward: Effect | None
 
 
-@dataclass(frozen=True, slots=True)
-class Trigger:
+class Trigger(NamedTuple):
     """A trigger phrase found at words `start` to `end`."""
 
     start: int
@@ -177,7 +179,13 @@ def _joined(parts: Sequence[Sequence[Phrase]]) -> Iterator[Phrase]:
 
 
 def _norms(words: str) -> Phrase:
-    return (words.strip(),) if words.strip() in _SIGNS else tuple(words_of(words).norms)
+    if words.strip() in _SIGNS:
+        return (words.strip(),)
+    return tuple(norm for part in words.split() for norm in _norms_of(part))
+
+
+def _norms_of(word: str) -> list[str]:
+    return [word] if word == ANY_WORD else words_of(word).norms
 
 
 _SIDES: Mapping[str, tuple[Direction, ...]] = {
@@ -218,12 +226,15 @@ def find_triggers(table: TriggerTable, norms: Sequence[str], stops: Sequence[int
             word = norms[end]
             following = node.following.get(word)
             end += 1
-            if following is not None:
-                node = following
-                if node.rule is not None:
-                    rule, last = node.rule, end
-            elif word not in adverbs:
-                break
+            if following is None:
+                if word in adverbs:
+                    continue
+                following = node.following.get(ANY_WORD)
+                if following is None:
+                    break
+            node = following
+            if node.rule is not None:
+                rule, last = node.rule, end
         if rule is not None:
             position = last
             if rule.forward is not None or rule.backward is not None:
