@@ -1,8 +1,10 @@
 """What was measured, as a table and as JSON."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
+from bench.text.batches import Batching
 from bench.text.measure import CORE, QUIET, SHIPPED
 from bench.text.service import Load, Service
 from bench.text.subject import Subject
@@ -12,7 +14,9 @@ GOAL = 15.0
 NO_PEER = "medspaCy could not be had (that takes uv and a package index, or uv's cache): nothing to compare with."
 
 
-def as_json(origin: str, subjects: Sequence[Subject], service: Service | None) -> dict[str, Any]:
+def as_json(
+    origin: str, subjects: Sequence[Subject], service: Service, batchings: Sequence[Batching]
+) -> dict[str, Any]:
     """Everything that the table says, in base units."""
     return {
         "notes": origin,
@@ -28,7 +32,8 @@ def as_json(origin: str, subjects: Sequence[Subject], service: Service | None) -
             for subject in subjects
         },
         "ratios": ratios(subjects),
-        "service": None if service is None else _service(service),
+        "service": _service(service),
+        "triton": [asdict(batching) for batching in batchings],
     }
 
 
@@ -65,7 +70,7 @@ def _service(service: Service) -> dict[str, Any]:
     }
 
 
-def table(origin: str, subjects: Sequence[Subject], service: Service | None) -> str:
+def table(origin: str, subjects: Sequence[Subject], service: Service, batchings: Sequence[Batching]) -> str:
     """For people."""
     lines = [f"{origin}.", "", "One process and one thread each, the same notes, ten at a turn:", HEADER]
     lines += [_row(subject) for subject in subjects]
@@ -78,17 +83,20 @@ def table(origin: str, subjects: Sequence[Subject], service: Service | None) -> 
         )
     if len(subjects) == 1:
         lines.append(NO_PEER)
-    if service is not None:
-        lines += ["", "Through the running service and Triton, by gRPC:", SERVICE_HEADER]
-        lines += [_load(load) for load in service.loads]
-        lines.append(
-            f"Memory: nlp-coder {service.coder_mb:.0f} MB, Triton with all its models {service.triton_mb:.0f} MB."
-        )
+    lines += ["", "Through the running service and Triton, by gRPC:", SERVICE_HEADER]
+    lines += [_load(load) for load in service.loads]
+    lines.append(f"Memory: nlp-coder {service.coder_mb:.0f} MB, Triton with all its models {service.triton_mb:.0f} MB.")
+    lines += ["", "The model alone on Triton, eight notes under way:", TRITON_HEADER]
+    lines += [
+        f"{one.notes_a_call:14} {one.notes_per_s:9.1f} {one.caller_ms:14.2f}, {one.triton_ms:.2f}" for one in batchings
+    ]
     return "\n".join(lines)
 
 
 HEADER = f"{'':32} notes/s   ms a note p50/p99   processor ms   start-up s   memory MB"
 SERVICE_HEADER = "  at a time   notes/s   ms a note p50/p99   processor ms: nlp-coder, Triton"
+
+TRITON_HEADER = "  notes a call   notes/s   processor ms: caller, Triton"
 
 
 def _row(subject: Subject) -> str:

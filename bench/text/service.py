@@ -69,11 +69,11 @@ async def _load(
             times.append(time.perf_counter() - sent)
             degraded += answer.note.degraded
 
-    before = [_cpu_s(process) for process in processes]
+    before = [cpu_s(process) for process in processes]
     began = time.perf_counter()
     await asyncio.gather(*(lane() for _ in range(at_a_time)))
     whole = time.perf_counter() - began
-    coder_s, triton_s = (_cpu_s(process) - past for process, past in zip(processes, before, strict=True))
+    coder_s, triton_s = (cpu_s(process) - past for process, past in zip(processes, before, strict=True))
     return Load(at_a_time, times, whole, coder_s, triton_s, degraded)
 
 
@@ -81,7 +81,7 @@ def _family(process: psutil.Process) -> list[psutil.Process]:
     return [process, *process.children(recursive=True)]
 
 
-def _cpu_s(process: psutil.Process) -> float:
+def cpu_s(process: psutil.Process) -> float:
     """Processor seconds of a process and those it started: Triton runs each model in one of its own."""
     return sum(times.user + times.system for times in (one.cpu_times() for one in _family(process)))
 

@@ -78,7 +78,7 @@ def _ward(settings: "LocalSettings", first: float, step: float, seconds: float) 
 def _text(settings: "LocalSettings", count: int, seconds: float, *, as_json: bool) -> None:
     import json
 
-    from bench.text import measure, notes, report, service
+    from bench.text import batches, measure, notes, report, service
     from deploy.local.components import settings_class
     from deploy.local.status import status
     from ward.local import reachable
@@ -88,7 +88,8 @@ def _text(settings: "LocalSettings", count: int, seconds: float, *, as_json: boo
     pids = {one.name: one.pid or 0 for one in status(settings)}
     target = f"{reachable(settings)}:{settings_class('nlp-coder')(shared=settings).grpc_port}"
     through = asyncio.run(service.measure(chosen.texts, target, pids["nlp-coder"], pids["triton"], seconds))
+    batchings = asyncio.run(batches.measure(settings, chosen.texts, pids["triton"]))
     if as_json:
-        typer.echo(json.dumps(report.as_json(chosen.origin, subjects, through)))
+        typer.echo(json.dumps(report.as_json(chosen.origin, subjects, through, batchings)))
     else:
-        typer.echo(report.table(chosen.origin, subjects, through))
+        typer.echo(report.table(chosen.origin, subjects, through, batchings))
