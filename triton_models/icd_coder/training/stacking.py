@@ -49,6 +49,25 @@ class Unseen:
 def fit(examples: Sequence[Example]) -> tuple[Fitted, Unseen]:
     """Fit on `examples`, and score each of them by five-fold cross-validation; deterministic."""
     folds = folds_of(len(examples))
+    text = _unseen_text(examples, folds)
+    tables = _tables(text)
+    rankings, forest = with_trees(examples, tables, folds)
+    alone_rankings, stacker = _alone(examples, text.candidates, folds)
+    fitted = Fitted(linear.fit(examples), term_hits(examples), text.support, forest, stacker)
+    return fitted, Unseen(text.candidates, rankings, alone_rankings)
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """Of each note: the model and statistics that did not see it, its outputs, and its candidates."""
+
+    models: list[Linear]
+    outputs: list[Outputs]
+    candidates: list[Candidates]
+    support: Calibration
+
+
+def _unseen_text(examples: Sequence[Example], folds: NDArray[np.int64]) -> _Text:
     fold_linear, fold_hits = [], []
     outputs: list[Outputs] = [(np.empty(0), np.empty(0))] * len(examples)
     for held in range(FOLDS):
@@ -60,13 +79,18 @@ def fit(examples: Sequence[Example]) -> tuple[Fitted, Unseen]:
         for row, index in enumerate(own):
             outputs[index] = scores[row], maxima[row]
     models = [fold_linear[fold] for fold in folds]
-    support = _support(examples, models, outputs)
     candidates = [candidates_of(example.note, fold_hits[fold]) for example, fold in zip(examples, folds, strict=True)]
-    tables = [considered(*parts, support, own) for *parts, own in zip(models, outputs, candidates, strict=True)]
-    with_model, forest = _with_trees(examples, tables, folds)
-    alone_rankings, stacker = _alone(examples, candidates, folds)
-    fitted = Fitted(linear.fit(examples), term_hits(examples), support, forest, stacker)
-    return fitted, Unseen(candidates, with_model, alone_rankings)
+    return _Text(models, outputs, candidates, _support(examples, models, outputs))
+
+
+def _tables(text: _Text) -> list[Considered]:
+    parts = zip(text.models, text.outputs, text.candidates, strict=True)
+    return [considered(model, outputs, text.support, own) for model, outputs, own in parts]
+
+
+def unseen_tables(examples: Sequence[Example], folds: NDArray[np.int64]) -> list[Considered]:
+    """Rows of each note's considered codes, by what has not seen the note."""
+    return _tables(_unseen_text(examples, folds))
 
 
 def apply(fitted: Fitted, examples: Sequence[Example]) -> Unseen:
@@ -106,16 +130,17 @@ def _support(examples: Sequence[Example], models: Sequence[Linear], outputs: Seq
     return calibration.fit(np.concatenate(features), np.concatenate(truth))
 
 
-def _with_trees(
+def with_trees(
     examples: Sequence[Example], tables: Sequence[Considered], folds: NDArray[np.int64]
 ) -> tuple[Rankings, Trees]:
+    """Scores by trees that have not seen the note, and the trees of all notes."""
     rows = np.concatenate([table.rows for table in tables])
     truth = _truth(examples, [table.codes for table in tables])
     fold = np.repeat(folds, [len(table.codes) for table in tables])
     values = np.zeros(len(rows))
     for held in range(FOLDS):
         values[fold == held] = trees.fit(rows[fold != held], truth[fold != held]).probability(rows[fold == held])
-    return _rankings([table.codes for table in tables], values), trees.fit(rows, truth)
+    return rankings_of([table.codes for table in tables], values), trees.fit(rows, truth)
 
 
 def _alone(
@@ -125,14 +150,15 @@ def _alone(
     truth = _truth(examples, [own.codes for own in candidates])
     fold = np.repeat(folds, [len(own.codes) for own in candidates])
     values: list[NDArray[np.float64]] = []
-    stackers = [_logistic(features[fold != held], truth[fold != held]) for held in range(FOLDS)]
+    stackers = [logistic(features[fold != held], truth[fold != held]) for held in range(FOLDS)]
     values = [alone(stackers[held], own) for held, own in zip(folds, candidates, strict=True)]
-    rankings = _rankings([own.codes for own in candidates], np.concatenate(values))
+    rankings = rankings_of([own.codes for own in candidates], np.concatenate(values))
     threshold = evaluation.best_threshold(rankings, [example.gold for example in examples])
-    return rankings, replace(_logistic(features, truth), threshold=threshold)
+    return rankings, replace(logistic(features, truth), threshold=threshold)
 
 
-def _logistic(features: NDArray[np.float64], truth: NDArray[np.bool_]) -> Stacker:
+def logistic(features: NDArray[np.float64], truth: NDArray[np.bool_]) -> Stacker:
+    """Logistic regression over standardised features, without a threshold."""
     means, scales = features.mean(axis=0), features.std(axis=0) + 1e-9
     model = LogisticRegression(C=1.0, max_iter=1000).fit((features - means) / scales, truth)
     return Stacker(means, scales, model.coef_[0], float(model.intercept_[0]), 0.0)
@@ -142,7 +168,7 @@ def _truth(examples: Sequence[Example], codes: Sequence[Sequence[str]]) -> NDArr
     return np.array([code in example.gold for example, own in zip(examples, codes, strict=True) for code in own])
 
 
-def _rankings(codes: Sequence[Sequence[str]], values: NDArray[np.float64]) -> Rankings:
+def rankings_of(codes: Sequence[Sequence[str]], values: NDArray[np.float64]) -> Rankings:
     """Scores by code of each note. values: of all notes, one after the other."""
     ends = np.cumsum([len(own) for own in codes])[:-1]
     parts = np.split(values, ends)

@@ -1,0 +1,147 @@
+"""What each part of `icd_coder` is worth, and what is wrong with what it says; on the training notes, cross-validated.
+
+VIGIL_TRAINING_DATA=../shared/data python triton_models/icd_coder/training/ablation.py
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parents[2]), str(HERE.parents[2] / "generated")]
+
+import corpus  # noqa: E402 - after the path
+import evaluation  # noqa: E402
+import numpy as np  # noqa: E402
+import served  # noqa: E402
+import stacking  # noqa: E402
+from corpus import FOLDS, Example  # noqa: E402
+from numpy.typing import NDArray  # noqa: E402
+from rows import FEATURES, TEXT, Considered  # noqa: E402
+from stacking import Rankings  # noqa: E402
+
+from services.nlp_coder import dictionary  # noqa: E402
+from services.nlp_coder.ranking import EVIDENCE, NOTHING_FOUND  # noqa: E402
+from services.nlp_coder.reading import Reader, load_reader  # noqa: E402
+
+LOOSE = tuple(name for name in EVIDENCE if name.startswith("loose"))
+# Parts that are put out of sight: columns of the rows, at the value that says nothing.
+PARTS = {
+    "without the text model": TEXT,
+    "without its mined lexicon": ("lexicon",),
+    "without its categories": ("category_score", "category_notes", "named_beside"),
+    "without the dictionary": EVIDENCE,
+    "without terms whose words stand apart": LOOSE,
+    "without the precision of phrases in training": ("phrase_precision_logit", "code_precision_logit", "code_seen"),
+    "without how mentions read": ("present", "possible", "historical", "said_otherwise"),
+}
+
+
+def main() -> None:
+    """Write ablation.json beside the model's metrics."""
+    path = Path(os.environ.get("VIGIL_TRAINING_DATA", "../shared/data")) / "codiesp" / "train.jsonl.gz"
+    reader = load_reader()
+    train = corpus.load(path, reader)
+    folds = corpus.folds_of(len(train))
+    tables = stacking.unseen_tables(train, folds)
+    found = {"all of it": _figures(train, _trees(train, tables, folds))}
+    for name, columns in PARTS.items():
+        found[name] = _figures(train, _trees(train, [_blind(table, columns) for table in tables], folds))
+        print(name, found[name], flush=True)
+    found["logistic regression instead of trees"] = _figures(train, _logistic(train, tables, folds))
+    bare = corpus.load(path, _without_synonyms())
+    found["without the clinical synonyms, names of the code set alone"] = _figures(
+        bare, _trees(bare, stacking.unseen_tables(bare, folds), folds)
+    )
+    fitted, unseen = stacking.fit(train)
+    threshold = served.best_threshold(train, unseen, fitted, reader)
+    rankings = served.rankings(train, unseen, fitted, threshold, reader)
+    errors = _errors(train, rankings, threshold, reader)
+    (HERE.parent / "ablation.json").write_text(json.dumps({"parts": found, "errors": errors}, indent=1) + "\n")
+
+
+def _figures(examples: Sequence[Example], rankings: Rankings) -> dict[str, float]:
+    """MAP and micro-F1 before the guidelines."""
+    golds = [example.gold for example in examples]
+    threshold = evaluation.best_threshold(rankings, golds)
+    figures = evaluation.report(rankings, golds, threshold, Counter())
+    return {"map": figures["map"]["value"], "micro_f1": figures["micro_f1"]["value"]}  # type: ignore[index]
+
+
+def _trees(examples: Sequence[Example], tables: Sequence[Considered], folds: NDArray[np.int64]) -> Rankings:
+    return stacking.with_trees(examples, tables, folds)[0]
+
+
+def _blind(table: Considered, columns: Sequence[str]) -> Considered:
+    rows = table.rows.copy()
+    silent = dict(zip(EVIDENCE, NOTHING_FOUND, strict=True))
+    for name in columns:
+        rows[:, FEATURES.index(name)] = silent.get(name, 0.0)
+    return replace(table, rows=rows)
+
+
+def _logistic(examples: Sequence[Example], tables: Sequence[Considered], folds: NDArray[np.int64]) -> Rankings:
+    rows = np.concatenate([table.rows for table in tables]).astype(np.float64)
+    truth = np.array(
+        [code in example.gold for example, table in zip(examples, tables, strict=True) for code in table.codes]
+    )
+    fold = np.repeat(folds, [len(table.codes) for table in tables])
+    values = np.zeros(len(rows))
+    for held in range(FOLDS):
+        model = stacking.logistic(rows[fold != held], truth[fold != held])
+        logits = (rows[fold == held] - model.means) / model.scales @ model.coefficients + model.intercept
+        values[fold == held] = 1.0 / (1.0 + np.exp(-logits))
+    return stacking.rankings_of([table.codes for table in tables], values)
+
+
+def _without_synonyms() -> Reader:
+    kept: Callable[..., object] = dictionary._synonyms  # noqa: SLF001 - the part that is left out
+    dictionary._synonyms = lambda _code_set: iter(())  # noqa: SLF001
+    try:
+        return load_reader()
+    finally:
+        dictionary._synonyms = kept  # type: ignore[assignment]  # noqa: SLF001
+
+
+def _errors(examples: Sequence[Example], rankings: Rankings, threshold: float, reader: Reader) -> dict[str, object]:
+    """Gold codes that are not selected, and selected codes that are not gold, by why."""
+    missed, false = Counter[str](), Counter[str]()
+    for example, ranking in zip(examples, rankings, strict=True):
+        selected = {code for code, score in ranking.items() if score >= threshold}
+        said = {read.mention.code for read in example.note.mentions}
+        for code in example.gold - selected:
+            missed[_why_missed(code, said, selected, ranking, reader)] += 1
+        for code in selected - example.gold:
+            false[_why_false(code, example.gold)] += 1
+    return {
+        "gold": sum(len(example.gold) for example in examples),
+        "missed": dict(missed.most_common()),
+        "false": dict(false.most_common()),
+    }
+
+
+def _why_missed(code: str, said: set[str], selected: set[str], ranking: dict[str, float], reader: Reader) -> str:
+    if code not in reader.code_set.codes:
+        return "a code of an older release"
+    if any(other[:3] == code[:3] for other in selected):
+        return "another code of the same category was selected"
+    if code in said:
+        return "found in the text, and not selected (denied, past, or unsure)"
+    return "ranked, below the threshold" if code in ranking else "not found at all"
+
+
+def _why_false(code: str, gold: frozenset[str]) -> str:
+    if any(other[:3] == code[:3] for other in gold):
+        return "another code of the same category is right"
+    return "same chapter, other category" if any(other[0] == code[0] for other in gold) else "nothing like it is right"
+
+
+if __name__ == "__main__":
+    main()
