@@ -7,12 +7,12 @@ Center for Health Statistics).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from services.nlp_coder.assertion import Reading
 from services.nlp_coder.code_set import CodeSet
-from services.nlp_coder.document import Document
+from services.nlp_coder.document import Document, word_range
 from services.nlp_coder.evidence import CATEGORY_CHARACTERS, SYMPTOMS, ChronicConditions, ReadMention
 from services.nlp_coder.excludes import excluded_codes
 from services.nlp_coder.history_codes import code_of
@@ -94,9 +94,17 @@ def apply_guidelines(
 ) -> Ruling:
     """Rule on candidate codes of a note, in any order. kind: as in NoteReceived. Pure."""
     statuses = list(status_mentions(document, guidelines.status_terms))
-    standings = [(read, _standing(read, statuses, document, guidelines.standing)) for read in mentions]
+    # A word of a status phrase says nothing else: a "former smoker" is none, and cataract surgery no cataract.
+    used = {word for status in statuses for word in range(status.first, status.last)}
+    inside = [read for read in mentions if read.mention.first in used and read.mention.last - 1 in used]
+    outside = [
+        (read, standing_of(read, document, guidelines.standing))
+        for read in mentions
+        if read.mention.first not in used or read.mention.last - 1 not in used
+    ]
+    standings: list[tuple[ReadMention, Standing]] = [*outside, *((read, "past") for read in inside)]
     said = _said(standings, guidelines.code_set)
-    taken = _taken(standings, document)
+    taken = _taken(standings)
     withheld: dict[str, Withheld] = {}
     is_outpatient = kind in _OUTPATIENT_KINDS
     for candidate in codes:
@@ -104,10 +112,10 @@ def apply_guidelines(
         if code[:CATEGORY_CHARACTERS] in said:
             reason = _contradiction(code, said, is_outpatient=is_outpatient)
         if reason is None and taken and candidate.selected and code not in said:
-            reason = _borrowed(candidate.spans, taken)
+            reason = _borrowed(candidate.spans, taken, document)
         if reason is not None:
             withheld[code] = Withheld(reason)
-    added = _history(standings, statuses, said, guidelines.standing)
+    added = _history(outside, statuses, said, guidelines.standing)
     chosen = sorted((-one.score, one.code) for one in codes if one.selected and one.code not in withheld)
     together = [*(code for _score, code in chosen), *(one.code for one in added)]
     excluded = excluded_codes(together, guidelines.code_set, _Related(mentions, document))
@@ -131,15 +139,6 @@ class _Related:
         if SYMPTOMS not in (code[0], other[0]):
             return True
         return not self._sentences.get(code, set()).isdisjoint(self._sentences.get(other, ()))
-
-
-def _standing(
-    read: ReadMention, statuses: Sequence[StatusMention], document: Document, tables: StandingTables
-) -> Standing:
-    """A word of a status phrase says nothing else: a "former smoker" is none."""
-    if any(status.first <= read.mention.first and read.mention.last <= status.last for status in statuses):
-        return "past"
-    return standing_of(read, document, tables)
 
 
 def _said(standings: Iterable[tuple[ReadMention, Standing]], code_set: CodeSet) -> dict[str, set[Standing]]:
@@ -178,31 +177,27 @@ def _contradiction(code: str, said: Mapping[str, set[Standing]], *, is_outpatien
     return None
 
 
-# Characters with the reason why they are no current condition's; None for the words that made others so.
-_Taken = Sequence[tuple[tuple[int, int], Reason | None]]
-
-
-def _taken(standings: Sequence[tuple[ReadMention, Standing]], document: Document) -> _Taken:
-    taken: list[tuple[tuple[int, int], Reason | None]] = []
+def _taken(standings: Sequence[tuple[ReadMention, Standing]]) -> dict[int, Reason | None]:
+    """Words of mentions that are no current condition, with why; None for the words that made them so."""
+    taken: dict[int, Reason | None] = {}
     for read, standing in standings:
         if standing == "current":
             continue
         if standing != "uncertain":
-            taken.append((document.span(read.mention.first, read.mention.last), standing))
-            if read.reading.trigger is not None:
-                taken.append((document.span(*read.reading.trigger), None))
+            taken |= dict.fromkeys(range(read.mention.first, read.mention.last), standing)
+            for word in range(*(read.reading.trigger or (0, 0))):
+                taken.setdefault(word, None)
     return taken
 
 
-def _borrowed(spans: Sequence[tuple[int, int]], taken: _Taken) -> Reason | None:
+def _borrowed(
+    spans: Sequence[tuple[int, int]], taken: Mapping[int, Reason | None], document: Document
+) -> Reason | None:
     """Why a code that no mention names does not count: all its words are those of mentions that do not."""
-    reasons: list[Reason | None] = []
-    for start, end in spans:
-        over = [reason for (first, last), reason in taken if first <= start and end <= last]
-        if not over:
-            return None
-        reasons += over
-    return next((reason for reason in reasons if reason is not None), None)
+    words = [word for span in spans for word in range(*(word_range(document, *span) or (0, 0)))]
+    if any(word not in taken for word in words):
+        return None
+    return next((reason for word in words if (reason := taken[word]) is not None), None)
 
 
 def _history(
@@ -212,33 +207,30 @@ def _history(
     tables: StandingTables,
 ) -> list[HistoryCode]:
     """History, family and status codes, in the order of the text."""
-    found: dict[str, HistoryCode] = {}
-    for status in statuses:
-        _add(found, HistoryCode(status.code, (), _words(status.first, status.last, status.reading), status.reading))
+    found = [(status.code, "", (status.first, status.last), status.reading) for status in statuses]
     for read, standing in standings:
         condition, reading = read.mention.code, read.reading
-        if reading.status != "present":
-            continue
         code = None
         if standing == "family":
             code = code_of(tables.history.family, condition)
-        elif standing == "past" and _contradiction(condition, said) == "past":
-            code = code_of(tables.history.personal, condition) if reading.historical else None
-        if code is not None:
-            words = _words(read.mention.first, read.mention.last, reading)
-            _add(found, HistoryCode(code, (condition,), words, reading))
-    return sorted(found.values(), key=lambda one: one.words)
+        elif standing == "past" and reading.historical and _contradiction(condition, said) == "past":
+            code = code_of(tables.history.personal, condition)
+        if code is not None and reading.status == "present":
+            found.append((code, condition, (read.mention.first, read.mention.last), reading))
+    return _gathered(found)
 
 
-def _words(first: int, last: int, reading: Reading) -> tuple[tuple[int, int], ...]:
-    ranges = {(first, last)} | ({reading.trigger} if reading.trigger else set())
-    return tuple(sorted(ranges))
-
-
-def _add(found: dict[str, HistoryCode], new: HistoryCode) -> None:
-    old = found.get(new.code)
-    if old is None:
-        found[new.code] = new
-        return
-    conditions = tuple(dict.fromkeys(old.conditions + new.conditions))
-    found[new.code] = replace(old, conditions=conditions, words=tuple(sorted({*old.words, *new.words})))
+def _gathered(found: Sequence[tuple[str, str, tuple[int, int], Reading]]) -> list[HistoryCode]:
+    """One entry a code, of (code, condition or nothing, words, reading) each time."""
+    conditions: dict[str, dict[str, None]] = {}
+    words: dict[str, set[tuple[int, int]]] = {}
+    readings: dict[str, Reading] = {}
+    for code, condition, own, reading in found:
+        conditions.setdefault(code, {}).update({condition: None} if condition else {})
+        words.setdefault(code, set()).update({own, reading.trigger} if reading.trigger else {own})
+        readings.setdefault(code, reading)
+    gathered = [
+        HistoryCode(code, tuple(conditions[code]), tuple(sorted(words[code])), reading)
+        for code, reading in readings.items()
+    ]
+    return sorted(gathered, key=lambda one: (one.words, one.code))
