@@ -1,33 +1,18 @@
 """`vigil code`: code notes through the running nlp-coder."""
 
 import json
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.errors import CliError
+from cli.notes import Asked, answers, lines, well_formed
 
 if TYPE_CHECKING:
     from vigil.v1.meta_pb2 import Span
-    from vigil.v1.nlp_coder_service_pb2 import CodeNoteRequest
     from vigil.v1.notes_pb2 import NoteCoded
-
-# Notes under way at a time: enough to keep the service busy, few enough to keep memory small.
-CONCURRENT = 8
-DEADLINE_S = 60.0
-LARGEST_ANSWER_BYTES = 64 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A note to code. `id`: the caller's own, any JSON value, which comes back as it was."""
-
-    id: Any
-    request: "CodeNoteRequest"
 
 
 def register(app: typer.Typer) -> None:
@@ -48,11 +33,7 @@ def code(
     """
     import asyncio
 
-    from services.nlp_coder.config import NlpCoderSettings
-
-    settings = NlpCoderSettings()
-    target = f"127.0.0.1:{settings.grpc_port}"
-    asyncio.run(_code_all(_requests(files or [Path("-")], jsonl=jsonl), target))
+    asyncio.run(_code_all(_requests(files or [Path("-")], jsonl=jsonl)))
 
 
 def _requests(files: list[Path], *, jsonl: bool) -> Iterator[Asked]:
@@ -60,23 +41,11 @@ def _requests(files: list[Path], *, jsonl: bool) -> Iterator[Asked]:
 
     for path in files:
         if jsonl:
-            for number, line in enumerate(_lines(path), start=1):
+            for number, line in enumerate(lines(path), start=1):
                 if line.strip():
                     yield _parsed(line, f"{path}, line {number}")
         else:
-            yield Asked(str(path), CodeNoteRequest(id=str(path), text="".join(_lines(path))))
-
-
-def _lines(path: Path) -> Iterator[str]:
-    if str(path) == "-":
-        # Bytes, so that line ends stay as they are and offsets hold.
-        yield from (line.decode("utf-8", "replace") for line in sys.stdin.buffer)
-        return
-    try:
-        with path.open("rb") as stream:
-            yield from (line.decode("utf-8", "replace") for line in stream)
-    except OSError as error:
-        raise CliError(f"Cannot read {path}: {error.strerror}.") from error
+            yield Asked(str(path), CodeNoteRequest(id=str(path), text="".join(lines(path))))
 
 
 def _parsed(line: str, where: str) -> Asked:
@@ -88,7 +57,7 @@ def _parsed(line: str, where: str) -> Asked:
         spans = [Span(start=start, end=end) for start, end in entry.get("spans") or []]
         request = CodeNoteRequest(
             id=str(entry["id"]),
-            text=_well_formed(entry["text"]),
+            text=well_formed(entry["text"]),
             language=entry.get("lang") or "",
             kind=entry.get("kind") or "",
             spans=spans,
@@ -101,51 +70,9 @@ def _parsed(line: str, where: str) -> Asked:
         ) from error
 
 
-def _well_formed(text: str) -> str:
-    """Half surrogates, which JSON can hold and no text may, become the replacement character; lengths stay."""
-    return "".join("\ufffd" if "\ud800" <= character <= "\udfff" else character for character in text)
-
-
-async def _code_all(requests: Iterator[Asked], target: str) -> None:
-    """Send with bounded concurrency, and print in the order of the input."""
-    import asyncio
-    from collections import deque
-
-    import grpc
-    from vigil.v1.nlp_coder_service_pb2_grpc import NlpCoderServiceStub
-
-    options = [
-        ("grpc.max_receive_message_length", LARGEST_ANSWER_BYTES),
-        ("grpc.max_send_message_length", LARGEST_ANSWER_BYTES),
-    ]
-    async with grpc.aio.insecure_channel(target, options=options) as channel:
-        service = NlpCoderServiceStub(channel)
-        pending: deque[asyncio.Task[Any]] = deque()
-        try:
-            for asked in requests:
-                pending.append(asyncio.create_task(_ask(service, asked)))
-                if len(pending) >= CONCURRENT:
-                    _print(*await pending.popleft())
-            while pending:
-                _print(*await pending.popleft())
-        except grpc.aio.AioRpcError as error:
-            raise CliError(_failure(error, target)) from error
-        finally:
-            for task in pending:
-                task.cancel()
-
-
-async def _ask(service: Any, asked: Asked) -> "tuple[NoteCoded, Any]":
-    answer = await service.CodeNote(asked.request, timeout=DEADLINE_S)
-    return answer.note, asked.id
-
-
-def _failure(error: Any, target: str) -> str:
-    import grpc
-
-    if error.code() == grpc.StatusCode.UNAVAILABLE:
-        return f"nlp-coder does not answer at {target}: start it with `vigil up`."
-    return f"nlp-coder refused: {error.code().name.lower()}: {error.details()}"
+async def _code_all(requests: Iterator[Asked]) -> None:
+    async for answer, own_id in answers(requests, "CodeNote"):
+        _print(answer.note, own_id)
 
 
 def _print(coded: "NoteCoded", own_id: Any) -> None:

@@ -14,6 +14,7 @@ from services.common.http import serve_http
 from services.common.runtime import run_until_stopped
 from services.common.topics import Topic
 from services.common.triton import TritonClient
+from services.nlp_coder.audit_policy import load_auditor
 from services.nlp_coder.config import NlpCoderSettings
 from services.nlp_coder.features import load_vocabulary
 from services.nlp_coder.findings import load_report_terms
@@ -34,7 +35,8 @@ def make_coder(settings: NlpCoderSettings, triton: Inference, clock: Clock) -> C
     model = IcdCoder(triton, load_vocabulary(assets), Outage(settings.model_wait_s))
     reader = load_reader()
     languages = load_languages(chain(reader.dictionary.singles, reader.dictionary.phrases))
-    return Coder(reader, load_ranker(assets), load_report_terms(), languages, model, clock, settings.max_note_chars)
+    ranker, auditor = load_ranker(assets), load_auditor(assets, reader)
+    return Coder(reader, ranker, auditor, load_report_terms(), languages, model, clock, settings.max_note_chars)
 
 
 async def main(settings: NlpCoderSettings, clock: Clock = utc_now) -> None:

@@ -20,6 +20,9 @@ from services.common.outcomes import Invalid
 from services.common.topics import Topic
 from services.common.triton import ModelUnavailable
 from services.nlp_coder import messages, metrics
+from services.nlp_coder.audit import audit
+from services.nlp_coder.audit_messages import add_audit, assigned_icd10cm
+from services.nlp_coder.audit_policy import Auditor
 from services.nlp_coder.coding import Basis, ranked_codes
 from services.nlp_coder.features import ModelInput, model_inputs, terms_of, windows_of
 from services.nlp_coder.findings import Finding, ReportTerms, findings_of, is_report
@@ -33,6 +36,7 @@ log = structlog.get_logger()
 # Longer notes, and those with more spans to read, are worked on in a thread, so that heartbeats and other notes go on.
 _LONG_NOTE_CHARS = 20_000
 _MANY_SPANS = 1_000
+_MANY_ASSIGNED = 50
 _ALONE = "codes are from the dictionary and the rules alone"
 
 
@@ -42,11 +46,23 @@ class Coder:
 
     reader: Reader
     ranker: Ranker
+    auditor: Auditor
     report_terms: ReportTerms
     languages: Languages
     icd_coder: IcdCoder
     clock: Clock
     max_note_chars: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What the sender wants to know beside the codes: how spans read, and what is to say of codes that were assigned.
+
+    assigned: None when nobody assigned any, and nobody asks.
+    """
+
+    spans: Sequence[Span]
+    assigned: Sequence[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +87,12 @@ async def code_received_note(note: NoteReceived, deps: Coder) -> Publish:
     return Publish(to=Topic.NOTES_CODED, key=note.meta.patient_key, message=coded)
 
 
-async def code_note(note: NoteReceived, deps: Coder, asked: Sequence[Span] = ()) -> NoteCoded:
+async def code_note(
+    note: NoteReceived, deps: Coder, asked: Sequence[Span] = (), *, must_audit: bool = False
+) -> NoteCoded:
     """Read a note: codes, entities, report findings and the assertion of the `asked` spans.
 
+    Assigned codes are audited; with `must_audit` a note without any is held to lack all that it documents.
     Every text gets an answer: what is not read says why in `abstained`, what is cut is `truncated`.
     """
     coded = NoteCoded(
@@ -90,10 +109,12 @@ async def code_note(note: NoteReceived, deps: Coder, asked: Sequence[Span] = ())
         metrics.NOTES.labels("abstained").inc()
         return coded
     text = note.text[: deps.max_note_chars]
-    is_long = len(text) > _LONG_NOTE_CHARS or len(asked) > _MANY_SPANS
+    assigned = assigned_icd10cm(note.assigned_codes)
+    wanted = _Wanted(asked, assigned if assigned or must_audit else None)
+    is_long = len(text) > _LONG_NOTE_CHARS or len(asked) > _MANY_SPANS or len(assigned) > _MANY_ASSIGNED
     prepared = await _prepared(text, note.kind, deps, is_long=is_long)
     prediction = await _predicted(prepared, deps, coded)
-    fill = partial(_fill, coded, prepared, prediction, deps, asked)
+    fill = partial(_fill, coded, prepared, prediction, deps, wanted)
     is_whole = await asyncio.to_thread(fill) if is_long else fill()
     coded.truncated = len(text) < len(note.text) or not is_whole
     coded.threshold = deps.ranker.dictionary_alone.threshold if prediction is None else deps.ranker.threshold
@@ -134,9 +155,7 @@ async def _predicted(prepared: _Prepared, deps: Coder, coded: NoteCoded) -> Pred
     return prediction
 
 
-def _fill(
-    coded: NoteCoded, prepared: _Prepared, prediction: Prediction | None, deps: Coder, asked: Sequence[Span]
-) -> bool:
+def _fill(coded: NoteCoded, prepared: _Prepared, prediction: Prediction | None, deps: Coder, wanted: _Wanted) -> bool:
     """Whether everything that was read is in the answer, which Kafka has to take in one message."""
     document = prepared.note.document
     basis = Basis(
@@ -147,7 +166,10 @@ def _fill(
     messages.add_codes(coded, codes)
     messages.add_entities(coded, prepared.note)
     messages.add_findings(coded, prepared.findings)
-    messages.add_span_assertions(coded, document, asked)
+    messages.add_span_assertions(coded, document, wanted.spans)
+    if wanted.assigned is not None:
+        alone = prediction is None
+        add_audit(coded, audit(wanted.assigned, prepared.note, codes, deps.auditor, degraded=alone))
     for code in codes:
         if code.selected:
             metrics.CODES.labels(code.origin).inc()

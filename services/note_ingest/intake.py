@@ -13,6 +13,7 @@ from vigil.v1.observations_pb2 import Observation, ObservationsReceived, Observa
 
 from services.common.bus import Publish
 from services.common.clock import Clock, to_timestamp
+from services.common.icd10cm import is_icd10cm, written
 from services.common.identity import PatientKeys, message_id
 from services.common.meta import SCHEMA_VERSION, new_trace_parent
 from services.common.topics import Topic
@@ -235,7 +236,14 @@ def _set_words(observation: Observation, text: str, quantity: Quantity | None) -
 
 
 def _assigned(codes: Sequence[Code]) -> list[AssignedCode]:
-    return [AssignedCode(code=code.code.upper(), code_system=code.system) for code in codes]
+    """In upper case, and with its dot where the code is ICD-10-CM."""
+    return [
+        AssignedCode(
+            code=written(code.code) if is_icd10cm(code.code, code.system) else code.code.upper(),
+            code_system=code.system,
+        )
+        for code in codes
+    ]
 
 
 def _meta(

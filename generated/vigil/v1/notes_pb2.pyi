@@ -448,7 +448,9 @@ class CodeAudit(_message.Message):
     suggested: _builtins.str
     """The code that says what is documented; only when less specific."""
     score: _builtins.float
-    """Probability, 0 to 1, that a coder would give the code for this note."""
+    """0 to 1. Of an assigned code: how well the note documents it. Of a missing one: how likely a coder who gave the
+    assigned codes gives it too.
+    """
     display: _builtins.str
     """Name in the code set, of `suggested` where there is one; empty for a code that the set does not have."""
     @_builtins.property

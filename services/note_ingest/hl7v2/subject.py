@@ -1,5 +1,6 @@
 """Whom an HL7 v2 message is about: PID, PV1, MRG."""
 
+from services.common.icd10cm import is_icd10cm
 from services.note_ingest.drafts import About, Code, Identity, Sex, Subject
 from services.note_ingest.hl7v2.er7 import Message, Segment
 from services.note_ingest.hl7v2.times import parse_date
@@ -10,6 +11,7 @@ IDENTIFIER_TYPES = ("MR", "MRN", "PI", "PT")
 NOT_A_PATIENT_NUMBER = {"SS", "DL", "PPN", "AN", "VN"}
 SEXES = {"F": Sex.FEMALE, "M": Sex.MALE, "O": Sex.OTHER, "A": Sex.OTHER, "N": Sex.OTHER}
 PREGNANT = "B6"  # PV1-15, table 0009
+DELETED = "D"  # DG1-21, table 0206
 
 
 def subject_of(message: Message) -> Subject:
@@ -47,9 +49,18 @@ def identifier(segment: Segment, field: int) -> Identity | None:
 
 
 def assigned_codes(message: Message) -> tuple[Code, ...]:
-    """Diagnoses of the DG1 segments."""
-    codes = (Code(dg1.text(3), dg1.text(3, 3) or dg1.text(2)) for dg1 in message.all("DG1"))
+    """Diagnoses of the DG1 segments, in their order, without those that DG1-21 deletes."""
+    codes = (_diagnosis(dg1) for dg1 in message.all("DG1") if dg1.text(21).upper() != DELETED)
     return tuple(dict.fromkeys(code for code in codes if code.code))
+
+
+def _diagnosis(dg1: Segment) -> Code:
+    """DG1-3: the coding that is ICD-10-CM where the second one is and the first is not."""
+    first = Code(dg1.text(3), dg1.text(3, 3) or dg1.text(2))
+    second = Code(dg1.text(3, 4), dg1.text(3, 6))
+    if second.code and second.system and is_icd10cm(second.code, second.system):
+        return first if is_icd10cm(first.code, first.system) else second
+    return first
 
 
 def _rank(kind: str) -> int:

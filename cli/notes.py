@@ -1,0 +1,90 @@
+"""Send notes to the running nlp-coder, and read what they come from: what `vigil code` and `vigil audit` share."""
+
+import sys
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cli.errors import CliError
+
+# Notes under way at a time: enough to keep the service busy, few enough to keep memory small.
+CONCURRENT = 8
+DEADLINE_S = 60.0
+LARGEST_ANSWER_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request about a note. `id`: the caller's own, any JSON value, which comes back as it was."""
+
+    id: Any
+    request: Any
+
+
+def lines(path: Path) -> Iterator[str]:
+    """Lines of a file, or of standard input for `-`, with their ends; what is no UTF-8 becomes U+FFFD.
+
+    Raises CliError for a file that cannot be read.
+    """
+    if str(path) == "-":
+        # Bytes, so that line ends stay as they are and offsets hold.
+        yield from (line.decode("utf-8", "replace") for line in sys.stdin.buffer)
+        return
+    try:
+        with path.open("rb") as stream:
+            yield from (line.decode("utf-8", "replace") for line in stream)
+    except OSError as error:
+        raise CliError(f"Cannot read {path}: {error.strerror}.") from error
+
+
+def well_formed(text: str) -> str:
+    """Half surrogates, which JSON can hold and no text may, become the replacement character; lengths stay."""
+    return "".join("\ufffd" if "\ud800" <= character <= "\udfff" else character for character in text)
+
+
+async def answers(requests: Iterator[Asked], method: str) -> AsyncIterator[tuple[Any, Any]]:
+    """(answer, the caller's id) of each request, in order, with bounded concurrency. method: of NlpCoderService.
+
+    Raises CliError when the service is away or refuses.
+    """
+    import asyncio
+    from collections import deque
+
+    import grpc
+    from vigil.v1.nlp_coder_service_pb2_grpc import NlpCoderServiceStub
+
+    from services.nlp_coder.config import NlpCoderSettings
+
+    target = f"127.0.0.1:{NlpCoderSettings().grpc_port}"
+    options = [
+        ("grpc.max_receive_message_length", LARGEST_ANSWER_BYTES),
+        ("grpc.max_send_message_length", LARGEST_ANSWER_BYTES),
+    ]
+    async with grpc.aio.insecure_channel(target, options=options) as channel:
+        call = getattr(NlpCoderServiceStub(channel), method)
+        pending: deque[asyncio.Task[tuple[Any, Any]]] = deque()
+        try:
+            for asked in requests:
+                pending.append(asyncio.create_task(_ask(call, asked)))
+                if len(pending) >= CONCURRENT:
+                    yield await pending.popleft()
+            while pending:
+                yield await pending.popleft()
+        except grpc.aio.AioRpcError as error:
+            raise CliError(_failure(error, target)) from error
+        finally:
+            for task in pending:
+                task.cancel()
+
+
+async def _ask(call: Any, asked: Asked) -> tuple[Any, Any]:
+    return await call(asked.request, timeout=DEADLINE_S), asked.id
+
+
+def _failure(error: Any, target: str) -> str:
+    import grpc
+
+    if error.code() == grpc.StatusCode.UNAVAILABLE:
+        return f"nlp-coder does not answer at {target}: start it with `vigil up`."
+    return f"nlp-coder refused: {error.code().name.lower()}: {error.details()}"

@@ -1,0 +1,125 @@
+"""How codes of one code set stand to each other: the same, above, below, or saying less."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from string import ascii_uppercase, digits
+
+from services.nlp_coder.code_set import Code, CodeSet
+from services.nlp_coder.evidence import CATEGORY_CHARACTERS
+from services.nlp_coder.tokens import words_of
+
+# Characters of a complete code with its extension, without the dot; "X" fills the places before it.
+# ICD-10-CM Official Guidelines FY2026, I.A.4 and I.A.5.
+_WITH_EXTENSION = 7
+_PLACEHOLDER = "X"
+# Words by which a name leaves something open (Guidelines FY2026, I.A.6.b).
+_OPEN = re.compile(
+    r",? ?\b(?:unspecified|not specified|NOS|without complications)\b(?: (?:organism|site|type|cause)\b)?"
+)
+_SMALL_WORDS = frozenset({"of", "the", "and", "or", "in", "to", "a", "with", "without", "due", "other", "not", "by"})
+SIDES = {"right": "right", "left": "left", "bilateral": "bilateral", "both": "bilateral"}
+
+
+def as_published(code: str, code_set: CodeSet) -> str | None:
+    """The code as the code set writes it, or None when it has no such code.
+
+    Case, blanks and the dot do not matter; placeholders and a seventh character, which the tabular list gives apart,
+    are left out ("w19xxxa" is W19).
+    """
+    plain = "".join(code.split()).replace(".", "").upper()
+    while len(plain) >= CATEGORY_CHARACTERS:
+        known = _dotted(plain)
+        if known in code_set.codes:
+            return known
+        if len(plain) != _WITH_EXTENSION and not plain.endswith(_PLACEHOLDER):
+            return None
+        plain = plain[:-1]
+    return None
+
+
+def _dotted(plain: str) -> str:
+    category, rest = plain[:CATEGORY_CHARACTERS], plain[CATEGORY_CHARACTERS:]
+    return f"{category}.{rest}" if rest else category
+
+
+def category_of(code: str) -> str:
+    """Its first three characters."""
+    return code[:CATEGORY_CHARACTERS]
+
+
+def is_below(code: str, other: str) -> bool:
+    """Whether `code` is a subdivision of `other`."""
+    return code != other and code.startswith(other)
+
+
+def is_unspecified(code: Code) -> bool:
+    """Whether its name leaves something open that a sibling says."""
+    return _OPEN.search(code.display) is not None
+
+
+def covers(assigned: Code, code: Code) -> bool:
+    """Whether who assigned the one has coded what the other says, more or less closely."""
+    if assigned.code == code.code or is_below(assigned.code, code.code) or is_below(code.code, assigned.code):
+        return True
+    same = category_of(assigned.code) == category_of(code.code)
+    return same and (is_unspecified(assigned) or is_unspecified(code))
+
+
+def leaves_nothing_to(assigned: Code, code: Code) -> bool:
+    """Whether `code` adds nothing to `assigned`: the same, above or below it, or a vaguer sibling."""
+    if assigned.code == code.code or is_below(assigned.code, code.code) or is_below(code.code, assigned.code):
+        return True
+    return category_of(assigned.code) == category_of(code.code) and says_more(assigned, code)
+
+
+def says_more(code: Code, assigned: Code) -> bool:
+    """Whether `code` names the condition of `assigned` more closely: below it, beside it, or by its name's words."""
+    if code.code[0] != assigned.code[0] or code.code == assigned.code:
+        return False
+    named, already = _named(code.display), _named(assigned.display)
+    if is_below(code.code, assigned.code):
+        return not named <= already
+    if not is_unspecified(assigned) or is_below(assigned.code, code.code):
+        return False
+    still, before = _open_parts(code), _open_parts(assigned)
+    fewer, more = still < before, bool(already) and already < named
+    if category_of(code.code) == category_of(assigned.code):
+        return not code.display.startswith("Other ") and (fewer or (more and still == before))
+    # "Pneumonia, unspecified organism" is all in "Pneumonia due to Klebsiella pneumoniae".
+    return fewer and more
+
+
+@lru_cache(maxsize=4096)
+def _named(display: str) -> frozenset[str]:
+    """The words of a name that say something."""
+    return frozenset(words_of(_OPEN.sub(" ", display)).norms) - _SMALL_WORDS
+
+
+def _open_parts(code: Code) -> int:
+    return len(_OPEN.findall(code.display))
+
+
+def on_side(code: Code, side: str, code_set: CodeSet) -> str | None:
+    """The code beside `code` that differs in saying the side ("right", "left", "bilateral"), or None."""
+    parts = code.display.split("unspecified ")
+    wanted = {
+        "unspecified ".join(parts[:cut]) + f"{side} " + "unspecified ".join(parts[cut:]) for cut in range(1, len(parts))
+    }
+    names = {_singular(name) for name in wanted}
+    for sibling in children(code.parent, code_set):
+        if _singular(sibling.display) in names:
+            return sibling.code
+    return None
+
+
+def _singular(name: str) -> str:
+    return " ".join(words_of(name).norms)
+
+
+def children(parent: str, code_set: CodeSet) -> list[Code]:
+    """The codes right below `parent`, in order."""
+    prefix = parent if "." in parent else f"{parent}."
+    names = [prefix + character for character in digits + ascii_uppercase]
+    return [code_set.codes[name] for name in names if name in code_set.codes]
