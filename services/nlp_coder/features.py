@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import sys
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,16 +65,17 @@ NO_OCCURRENCES = Occurrences(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.f
 
 @dataclass(frozen=True, slots=True)
 class ModelInput:
-    """One window of a note, and what the dictionary found in the whole of it.
+    """One window of a note, and the candidates that are mentioned in it, with their evidence in the whole note.
 
     codes, categories: columns of the candidates, int64 [M], `NO_COLUMN` for what training has not seen.
-    evidence: float32 [M, E], see `ranking.EVIDENCE`.
+    evidence: float32 [M, E], see `ranking.EVIDENCE`. chosen: which candidates of the note these are; None for all.
     """
 
     occurrences: Occurrences
     codes: NDArray[np.int64]
     categories: NDArray[np.int64]
     evidence: NDArray[np.float32]
+    chosen: NDArray[np.int64] | None = None
 
 
 def load_vocabulary(folder: Path) -> Vocabulary:
@@ -128,13 +131,29 @@ def windows_of(terms: Iterable[TermAt], vocabulary: Vocabulary) -> list[Occurren
 
 
 def model_inputs(windows: Sequence[Occurrences], candidates: Candidates, vocabulary: Vocabulary) -> list[ModelInput]:
-    """What the model is asked of a note: each window together with all candidates; nothing when there are neither."""
+    """What the model is asked of a note: each window with its candidates; nothing when there are neither."""
     if not windows and candidates.codes:
         windows = [NO_OCCURRENCES]
     codes = [vocabulary.code_columns.get(code, NO_COLUMN) for code in candidates.codes]
     categories = [vocabulary.category_columns.get(category_of(code), NO_COLUMN) for code in candidates.codes]
     columns = np.array(codes, dtype=np.int64), np.array(categories, dtype=np.int64)
-    return [ModelInput(_distinct(window), *columns, candidates.evidence) for window in windows]
+    if len(windows) == 1:
+        return [ModelInput(_distinct(windows[0]), *columns, candidates.evidence)]
+    inputs = []
+    for number, window in enumerate(windows):
+        # What stands before the first known term or after the last belongs to the first and the last window.
+        first = window.words[0][0] if number else 0
+        last = window.words[-1][0] if number < len(windows) - 1 else sys.maxsize
+        chosen = np.array(_mentioned(candidates.places, first, last), dtype=np.int64)
+        of_codes, of_categories = (column[chosen] for column in columns)
+        evidence = candidates.evidence[chosen]
+        inputs.append(ModelInput(_distinct(window), of_codes, of_categories, evidence, chosen))
+    return inputs
+
+
+def _mentioned(places: Sequence[Sequence[int]], first: int, last: int) -> list[int]:
+    """Indices of those that have a place from `first` to `last`."""
+    return [index for index, own in enumerate(places) if bisect_left(own, first) < bisect_right(own, last)]
 
 
 def _distinct(window: Occurrences) -> Occurrences:

@@ -189,8 +189,9 @@ def _scored(
     """Codes of a window whose occurrences begin at `begin`: first the candidates, their padding, then the likeliest."""
     count = len(window.occurrences.words)
     proposed = outputs["top_codes"].tolist()
-    padding = len(outputs["probability"]) - len(candidates) - len(proposed)
-    names = [*candidates, *[""] * padding, *(vocabulary.codes[column] for column in proposed)]
+    asked = candidates if window.chosen is None else [candidates[index] for index in window.chosen.tolist()]
+    padding = len(outputs["probability"]) - len(asked) - len(proposed)
+    names = [*asked, *[""] * padding, *(vocabulary.codes[column] for column in proposed)]
     positions, contributions = outputs["positions"], outputs["contributions"]
     useful = ((contributions >= _LEAST_CONTRIBUTION) & (positions < count)).tolist()
     table = zip(

@@ -48,10 +48,14 @@ Hits = Mapping[str, tuple[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Codes that the words of a note name, sorted; `evidence` float32 [codes, len(EVIDENCE)]."""
+    """Codes that the words of a note name, sorted; `evidence` float32 [codes, len(EVIDENCE)].
+
+    `places`: for each code, the first words of its mentions, ascending.
+    """
 
     codes: Sequence[str]
     evidence: NDArray[np.float32]
+    places: Sequence[Sequence[int]] = ()
 
 
 NO_CANDIDATES = Candidates((), np.zeros((0, len(EVIDENCE)), dtype=np.float32))
@@ -110,7 +114,13 @@ def candidates_of(note: ReadNote, hits: Hits) -> Candidates:
         return NO_CANDIDATES
     none, words = CodeEvidence(), max(len(note.document.words), 1)
     rows = [_row(code, evidence.get(code, none), loose.get(code), hits, words) for code in codes]
-    return Candidates(codes, np.array(rows, dtype=np.float32))
+    places = [_places(evidence.get(code, none), loose.get(code)) for code in codes]
+    return Candidates(codes, np.array(rows, dtype=np.float32), places)
+
+
+def _places(evidence: CodeEvidence, loose: LooseMention | None) -> list[int]:
+    found = [read.mention.first for read in (*evidence.patients, *evidence.others)]
+    return sorted(found if loose is None else [*found, loose.mention.first])
 
 
 def _row(code: str, evidence: CodeEvidence, loose: LooseMention | None, hits: Hits, words: int) -> list[float]:

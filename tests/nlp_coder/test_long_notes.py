@@ -7,9 +7,10 @@ from typing import Any, overload
 import pytest
 
 from services.nlp_coder import handlers
-from services.nlp_coder.assertion import Trigger, reading_of
+from services.nlp_coder.assertion import reading_of
 from services.nlp_coder.document import load_grammar, read, word_range
 from services.nlp_coder.handlers import Coder
+from services.nlp_coder.triggers import Trigger
 from tests.nlp_coder.fakes import coded
 
 LONG = 200_000

@@ -64,6 +64,16 @@ def test_each_window_weighs_as_a_note_of_its_own() -> None:
     assert np.hypot(shares[1], shares[2]) == pytest.approx(1.0, rel=1e-3)
 
 
+def test_each_candidate_is_asked_about_where_it_is_mentioned() -> None:
+    windows = windows_of(terms(3 * MAX_OCCURRENCES), VOCABULARY)
+    shift = MAX_OCCURRENCES - OVERLAP
+    places = [[5], [shift + 5], [0, 3 * MAX_OCCURRENCES + 9], [shift - 1, shift + OVERLAP]]
+    found = Candidates(["A00", "B00", "C00", "D00"], np.zeros((4, len(EVIDENCE)), dtype=np.float32), places)
+    asked = [one.chosen.tolist() for one in model_inputs(windows, found, VOCABULARY) if one.chosen is not None]
+    assert asked == [[0, 1, 2, 3], [1, 3], [], [2]]
+    assert all(len(one.evidence) == len(one.codes) for one in model_inputs(windows, found, VOCABULARY))
+
+
 def row(*probabilities: float, positions: list[list[int]]) -> Row:
     """Two proposed codes, and one candidate before them that has no words of its own."""
     outputs = {
