@@ -43,8 +43,8 @@ class CodeRange:
 class CodeSet:
     """All codes of a release, in tabular order. `version` e.g. "ICD-10-CM April 2026".
 
-    `excludes1`: what the code's own Excludes1 notes, and for a category those of its block and chapter, name; codes
-    below inherit it.
+    `excludes1`: what a code's own Excludes1 notes name; codes below inherit it. Notes at chapters and blocks are left
+    out: they say where a condition is classified, and not what contradicts what.
     """
 
     version: str
@@ -83,15 +83,10 @@ def ranges_in(note: str) -> list[CodeRange]:
 
 def _excludes1(root: ET.Element) -> dict[str, tuple[CodeRange, ...]]:
     excluded: dict[str, tuple[CodeRange, ...]] = {}
-    for chapter in root.iter("chapter"):
-        of_chapter = _own_excludes1(chapter)
-        for section in chapter.findall("section"):
-            of_section = of_chapter + _own_excludes1(section)
-            for diagnosis in section.iter("diag"):
-                is_category = "." not in diagnosis.findtext("name", "")
-                ranges = _own_excludes1(diagnosis) + (of_section if is_category else ())
-                if ranges:
-                    excluded[diagnosis.findtext("name", "")] = ranges
+    for diagnosis in root.iter("diag"):
+        ranges = _own_excludes1(diagnosis)
+        if ranges:
+            excluded[diagnosis.findtext("name", "")] = ranges
     return excluded
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from services.nlp_coder.assertion import Reading
+from services.nlp_coder.assertion import HISTORICAL_SECTIONS, Reading
 from services.nlp_coder.code_set import CodeSet
 from services.nlp_coder.document import Document, word_range
 from services.nlp_coder.evidence import CATEGORY_CHARACTERS, SYMPTOMS, ChronicConditions, ReadMention
@@ -115,7 +115,7 @@ def apply_guidelines(
             reason = _borrowed(candidate.spans, taken, document)
         if reason is not None:
             withheld[code] = Withheld(reason)
-    added = _history(outside, statuses, said, guidelines.standing)
+    added = _history(outside, statuses, said, guidelines.standing, document)
     chosen = sorted((-one.score, one.code) for one in codes if one.selected and one.code not in withheld)
     together = [*(code for _score, code in chosen), *(one.code for one in added)]
     excluded = excluded_codes(together, guidelines.code_set, _Related(mentions, document))
@@ -205,6 +205,7 @@ def _history(
     statuses: Sequence[StatusMention],
     said: Mapping[str, set[Standing]],
     tables: StandingTables,
+    document: Document,
 ) -> list[HistoryCode]:
     """History, family and status codes, in the order of the text."""
     found = [(status.code, "", (status.first, status.last), status.reading) for status in statuses]
@@ -213,11 +214,17 @@ def _history(
         code = None
         if standing == "family":
             code = code_of(tables.history.family, condition)
-        elif standing == "past" and reading.historical and _contradiction(condition, said) == "past":
+        elif standing == "past" and _is_history(read, document) and _contradiction(condition, said) == "past":
             code = code_of(tables.history.personal, condition)
         if code is not None and reading.status == "present":
             found.append((code, condition, (read.mention.first, read.mention.last), reading))
     return _gathered(found)
+
+
+def _is_history(read: ReadMention, document: Document) -> bool:
+    """Not what has resolved during this stay."""
+    is_listed = document.section_name(read.mention.first) in HISTORICAL_SECTIONS
+    return read.reading.historical and (is_listed or not read.reading.resolved)
 
 
 def _gathered(found: Sequence[tuple[str, str, tuple[int, int], Reading]]) -> list[HistoryCode]:
