@@ -6,6 +6,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from itertools import accumulate
 
 from services.nlp_coder import assertion, sections, sentences, triggers
@@ -96,8 +97,9 @@ class Document:
         return self.words.starts[first], self.words.ends[last - 1]
 
 
+@cache
 def load_grammar() -> Grammar:
-    """Read the tables. Raises ValueError for a slip in one."""
+    """Read the tables, once a process. Raises ValueError for a slip in one."""
     return Grammar(sections.header_names(), sentences.abbreviations(), triggers.load_triggers())
 
 

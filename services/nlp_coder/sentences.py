@@ -18,6 +18,8 @@ _CANDIDATE = re.compile(
 _LAST_WORD = re.compile(r"([\w.]+)$")
 _LIST_ITEM = re.compile(r"(?:[-*\u2022\u00b7+\u2013#>]|\(?\d{1,2}[.)]|\(?[A-Ha-h]\)|[A-Z][A-Za-z /]{1,30}:)")
 _LIST_NUMBER = re.compile(r"(?:^|[\n,:;.]\s*)\s*\d{1,2}$")
+# "No. 5" is a number; "Cough? No. Fever? Yes." is not.
+_NUMBER = frozenset({"no", "nos"})
 _DOTTED = re.compile(r"[A-Za-z](?:\.[A-Za-z])+$")
 # No sentence ends with one of these, so its line was broken; local.
 _GOES_ON = re.compile(
@@ -70,6 +72,8 @@ def _full_stop_ends(text: str, start: int, end: int, known: frozenset[str]) -> b
     following = text[end : end + 8].lstrip(" \t")
     if text[end : end + 1] == "," and _DOTTED.match(word[1]):
         return False
+    if word[1].lower() in _NUMBER:
+        return not following[:1].isdigit()
     if word[1].lower() in known or (len(word[1]) == 1 and word[1].isupper()):
         return following[:1] in ("\n", "\r")
     return not following[:1].islower()

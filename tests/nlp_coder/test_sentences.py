@@ -1,5 +1,6 @@
 import pytest
 
+from services.nlp_coder.data_files import rows
 from services.nlp_coder.sections import header_names, sections_of
 from services.nlp_coder.sentences import abbreviations, sentence_starts
 
@@ -52,3 +53,59 @@ def test_sections_cover_the_whole_text_without_overlap() -> None:
     text = "Before.\nHPI: fever.\r\nPlan: rest"
     found = sections_of(text, header_names())
     assert "".join(text[section.start : section.end] for section in found) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Impression: 1. No PE. 2. Small effusion.", ["Impression: 1. No PE.", "2. Small effusion."]),
+        ("Aspirin 81 mg q.d., Lasix b.i.d. She left.", ["Aspirin 81 mg q.d., Lasix b.i.d.", "She left."]),
+        ("a) pain\nb) swelling", ["a) pain", "b) swelling"]),
+        ("#1 PNA\n# HTN: stable", ["#1 PNA", "# HTN: stable"]),
+        ("denies CP or\nSOB. He has no\nFever.", ["denies CP or\nSOB.", "He has no\nFever."]),
+        ("LUNGS: Clear,HEART: Regular", ["LUNGS: Clear,", "HEART: Regular"]),
+        ("Chest pain? No. Fever? Yes.", ["Chest pain? No.", "Fever? Yes."]),
+        ("Tube No. 5 in place. Stable.", ["Tube No. 5 in place.", "Stable."]),
+        ("Fever\tNo\nCough\tYes", ["Fever\tNo", "Cough\tYes"]),
+        ("Potassium 3.5, glucose 110. Stable.", ["Potassium 3.5, glucose 110.", "Stable."]),
+    ],
+)
+def test_lists_tables_and_abbreviations_keep_their_sentences(text: str, expected: list[str]) -> None:
+    assert sentences(text) == expected
+
+
+def test_text_wrapped_at_seventy_columns_keeps_its_sentences_and_ends_short_lines() -> None:
+    text = (
+        "She presents with three days of productive cough and no shaking chills\n"
+        "Fever was not measured at home. She was sent to the medical floor in\n"
+        "Guarded condition.\n"
+        "CV: Regular rate and rhythm, no murmurs, rubs or gallops\n"
+        "Abdomen soft"
+    )
+    assert sentences(text)[-3:] == [
+        "She was sent to the medical floor in\nGuarded condition.",
+        "CV: Regular rate and rhythm, no murmurs, rubs or gallops",
+        "Abdomen soft",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("PMH: HTN, DM. PSH: none. FHx: MI.", ["past_medical_history", "past_surgical_history", "family_history"]),
+        ("PMH - HTN\nFamily Hx - CAD", ["past_medical_history", "family_history"]),
+        ("Past Medical Hx\nGout", ["past_medical_history"]),
+        ("Medications (home): none", ["medications"]),
+        ("HISTORY OF THE PRESENT ILLNESS:\npain", ["history_of_present_illness"]),
+        ("Vitals: 37,FAMILY HISTORY:, stroke", ["vital_signs", "family_history"]),
+        ("PE\nnot seen", ["other"]),
+    ],
+)
+def test_headers_are_found_as_hospitals_write_them(text: str, expected: list[str]) -> None:
+    assert names(text) == expected
+
+
+def test_headers_are_told_in_lower_case_and_once() -> None:
+    written = [header for header, _name, _source in rows("sections.tsv", 3)]
+    assert written == [header.lower() for header in written]
+    assert len(written) == len(set(written))
