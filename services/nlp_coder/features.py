@@ -6,7 +6,7 @@ import json
 import math
 import sys
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,25 +94,28 @@ def load_vocabulary(folder: Path) -> Vocabulary:
     )
 
 
-def terms_of(document: Document, mentions: Sequence[ReadMention]) -> Iterator[TermAt]:
+def terms_of(document: Document, mentions: Sequence[ReadMention]) -> list[TermAt]:
     """(term, first word, word after the last): dictionary codes as "=J18.9", words, and pairs of words.
 
     Words of mentions that are negated, of the family or otherwise not the patient's are left out.
     """
     norms, stops = document.words.norms, document.stops
     hidden = bytearray(len(norms))
+    terms: list[TermAt] = []
     for read in mentions:
         mention = read.mention
         if is_patients(read.reading):
-            yield f"={mention.code}", mention.first, mention.last
+            terms.append((f"={mention.code}", mention.first, mention.last))
         else:
             hidden[mention.first : mention.last] = b"\x01" * (mention.last - mention.first)
     for index, norm in enumerate(norms):
         if hidden[index] or not norm or norm.isdigit():
             continue
-        yield norm, index, index + 1
-        if index + 1 < stops[index] and not hidden[index + 1]:
-            yield f"{norm} {norms[index + 1]}", index, index + 2
+        following = index + 1
+        terms.append((norm, index, following))
+        if following < stops[index] and not hidden[following]:
+            terms.append((f"{norm} {norms[following]}", index, index + 2))
+    return terms
 
 
 def windows_of(terms: Iterable[TermAt], vocabulary: Vocabulary) -> list[Occurrences]:
@@ -121,8 +124,8 @@ def windows_of(terms: Iterable[TermAt], vocabulary: Vocabulary) -> list[Occurren
     A window is weighed as a note of its own: in the vector of a whole book, no term would weigh anything. A note
     without a known term has no window.
     """
-    get = vocabulary.ids.get
-    known = [(index, first, last) for term, first, last in terms if (index := get(term)) is not None]
+    ids = vocabulary.ids
+    known = [(ids[term], first, last) for term, first, last in terms if term in ids]
     if len(known) <= MAX_OCCURRENCES:
         return [_weighed(known, vocabulary)] if known else []
     known.sort(key=_place)

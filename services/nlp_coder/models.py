@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any, Protocol
@@ -84,6 +84,15 @@ class IcdCoder:
         if self.outage.is_known():
             self._try_beside()
             raise ModelUnavailable(self._away_because)
+        try:
+            return merged(candidates, windows, await self._rows(windows), self.vocabulary)
+        except ModelUnavailable:
+            if self.outage.has_been_waited_for():
+                raise
+        return await self._in_the_end(candidates, windows)
+
+    async def _in_the_end(self, candidates: Sequence[str], windows: Sequence[ModelInput]) -> Prediction:
+        """Try again until the outage is over or has been waited for."""
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(ModelUnavailable),
             wait=wait_exponential_jitter(multiplier=0.05, max=0.5),
@@ -185,19 +194,14 @@ def _scored(
     outputs: Mapping[str, NDArray[Any]],
     begin: int,
     vocabulary: Vocabulary,
-) -> Iterator[Scored]:
+) -> list[Scored]:
     """Codes of a window whose occurrences begin at `begin`: first the candidates, their padding, then the likeliest."""
-    count = len(window.occurrences.words)
     proposed = outputs["top_codes"].tolist()
     asked = candidates if window.chosen is None else [candidates[index] for index in window.chosen.tolist()]
     padding = len(outputs["probability"]) - len(asked) - len(proposed)
     names = [*asked, *[""] * padding, *(vocabulary.codes[column] for column in proposed)]
-    positions, contributions = outputs["positions"], outputs["contributions"]
-    useful = ((contributions >= _LEAST_CONTRIBUTION) & (positions < count)).tolist()
-    table = zip(
-        names, outputs["probability"].tolist(), outputs["support"].tolist(), positions.tolist(), useful, strict=True
-    )
-    for name, probability, support, found, kept in table:
-        if name:
-            rests_on = [begin + position for position, is_useful in zip(found, kept, strict=True) if is_useful]
-            yield Scored(name, probability, support, rests_on)
+    # Heaviest first, and padding weighs nothing: what is useful stands before what is not.
+    useful = (outputs["contributions"] >= _LEAST_CONTRIBUTION).sum(axis=1).tolist()
+    positions = (outputs["positions"] + begin).tolist()
+    table = zip(names, outputs["probability"].tolist(), outputs["support"].tolist(), positions, useful, strict=True)
+    return [Scored(name, probability, support, on[:number]) for name, probability, support, on, number in table if name]
