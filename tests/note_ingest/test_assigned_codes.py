@@ -78,7 +78,7 @@ async def test_diagnoses_without_a_document_go_with_the_stay(mllp: MllpClient, k
 async def test_the_conditions_of_a_bundle_reach_the_topic_with_its_document(
     reception: Reception, kafka: FakeKafka
 ) -> None:
-    refuted = {"verificationStatus": {"coding": [{"code": "refuted"}]}}
+    refuted: dict[str, Any] = {"verificationStatus": {"coding": [{"code": "refuted"}]}}
     parts = (
         PATIENT,
         document(subject={"reference": "urn:uuid:0"}),
