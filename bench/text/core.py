@@ -18,7 +18,7 @@ from vigil.v1.meta_pb2 import Meta, ModelVersion
 from vigil.v1.notes_pb2 import NoteReceived
 
 from services.common.clock import utc_now
-from services.nlp_coder.app import make_coder
+from services.nlp_coder.app import collect_less_often, make_coder
 from services.nlp_coder.config import NlpCoderSettings
 from services.nlp_coder.features import load_vocabulary
 from services.nlp_coder.handlers import Coder, code_note
@@ -53,6 +53,7 @@ class InProcess:
 async def _main() -> None:
     answers, sys.stdout = sys.stdout, sys.stderr
     settings = NlpCoderSettings()
+    collect_less_often()
     coder = make_coder(settings, InProcess(settings), utc_now)
     print("{}", file=answers, flush=True)
     for line in sys.stdin:
