@@ -96,6 +96,8 @@ def as_json(coded: "NoteCoded") -> dict[str, Any]:
                 "temporality": _temporality(code.temporality),
                 "experiencer": _experiencer(code.experiencer),
                 "billable": code.billable,
+                "withheld": code.withheld,
+                "excluded_by": code.excluded_by,
             }
             for code in coded.codes
         ],

@@ -12,6 +12,7 @@ from services.nlp_coder.guidelines import Guidelines, Ruling, apply_guidelines, 
 from services.nlp_coder.handlers import Coder
 from services.nlp_coder.history_codes import code_of
 from services.nlp_coder.reading import read_note
+from services.nlp_coder.status_codes import status_mentions
 from tests.nlp_coder.fakes import coded
 
 TABLE = Path(__file__).with_name("guideline_notes.tsv")
@@ -116,6 +117,15 @@ def test_of_two_that_exclude_each_other_the_better_one_stays(coder: Coder, guide
     note = read_note("Type 1 diabetes. Type 2 diabetes.", coder.reader)
     candidates = [Candidate("E10.9", 0.4), Candidate("E11.9", 0.9)]
     assert apply_guidelines(candidates, note.mentions, note.document, guidelines).withheld.keys() == {"E10.9"}
+
+
+def test_an_operation_of_this_stay_is_no_state_yet(coder: Coder, guidelines: Guidelines) -> None:
+    def states(text: str) -> list[str]:
+        document = read_note(text, coder.reader).document
+        return [found.code for found in status_mentions(document, guidelines.status_terms)]
+
+    assert states("A colostomy was performed today.") == []
+    assert states("She has a colostomy. Previous colectomy.") == ["Z93.3", "Z90.49"]
 
 
 def test_every_condition_of_a_note_of_the_tabular_list_gets_the_code_of_that_note(guidelines: Guidelines) -> None:
