@@ -68,10 +68,11 @@ def covers(assigned: Code, code: Code) -> bool:
 
 
 def leaves_nothing_to(assigned: Code, code: Code) -> bool:
-    """Whether `code` adds nothing to `assigned`: the same, above or below it, or a vaguer sibling."""
+    """Whether `code` adds nothing to `assigned`: the same, above or below it, or a sibling all in its name."""
     if assigned.code == code.code or is_below(assigned.code, code.code) or is_below(code.code, assigned.code):
         return True
-    return category_of(assigned.code) == category_of(code.code) and says_more(assigned, code)
+    named = _named(code.display)
+    return category_of(assigned.code) == category_of(code.code) and named < _named(assigned.display)
 
 
 def says_more(code: Code, assigned: Code) -> bool:
