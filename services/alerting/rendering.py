@@ -8,7 +8,7 @@ from vigil.v1.encounters_pb2 import EncounterStatus, Sex
 from vigil.v1.fusion_service_pb2 import GetPatientResponse
 from vigil.v1.images_pb2 import ImageFindings
 from vigil.v1.meta_pb2 import Evidence
-from vigil.v1.notes_pb2 import Assertion, Experiencer, NoteCode, NoteCoded, Temporality
+from vigil.v1.notes_pb2 import Assertion, AuditVerdict, CodeAudit, Experiencer, NoteCode, NoteCoded, Temporality
 from vigil.v1.risk_pb2 import PatientRisk, Score
 
 from services.alerting.conditions import spoken_value
@@ -199,6 +199,7 @@ def note_json(note: NoteCoded) -> Json:
         "abstained": note.abstained,
         "code_set_version": note.code_set_version,
         "codes": [code_json(code) for code in note.codes if code.selected or code.withheld],
+        "audit": [audit_json(result) for result in note.audit],
     }
 
 
@@ -217,4 +218,15 @@ def code_json(code: NoteCode) -> Json:
         "billable": code.billable,
         "withheld": code.withheld,
         "excluded_by": code.excluded_by,
+    }
+
+
+def audit_json(result: CodeAudit) -> Json:
+    """A code that somebody assigned, held against the note, or one that nobody did."""
+    return {
+        "code": result.code,
+        "display": result.display,
+        "verdict": AuditVerdict.Name(result.verdict).removeprefix("AUDIT_VERDICT_").lower(),
+        "spans": [[span.start, span.end] for span in result.spans],
+        "suggested": result.suggested,
     }

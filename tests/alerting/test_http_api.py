@@ -12,7 +12,7 @@ from vigil.v1.encounters_pb2 import EncounterStatus
 from vigil.v1.fusion_service_pb2 import GetPatientResponse
 from vigil.v1.images_pb2 import ImageFindings, ImageIdentity
 from vigil.v1.meta_pb2 import Blob, Span
-from vigil.v1.notes_pb2 import NoteCode, NoteCoded
+from vigil.v1.notes_pb2 import AuditVerdict, NoteCode, NoteCoded
 from vigil.v1.observations_pb2 import Observation
 from vigil.v1.risk_pb2 import PatientState, StoredObservation
 
@@ -226,6 +226,27 @@ def test_a_note_opens_with_what_is_proposed_and_what_the_guidelines_withhold(tmp
         ("J93.9", True, "", [[0, 12]]),
         ("R50.9", False, "denied", [[17, 22]]),
     ]
+
+
+def test_a_note_opens_with_what_is_said_of_the_codes_that_came_with_it(tmp_path: Path) -> None:
+    service = with_note("Lobar pneumonia.", tmp_path)
+    assert service.notes.note is not None
+    service.notes.note.audit.add(
+        code="J18.9",
+        verdict=AuditVerdict.AUDIT_VERDICT_LESS_SPECIFIC,
+        spans=[Span(start=0, end=15)],
+        suggested="J18.1",
+        display="Lobar pneumonia, unspecified organism",
+    )
+    with opened(service) as client:
+        [result] = client.get(f"/evidence/notes/note-1?patient={KEY}").json()["audit"]
+    assert result == {
+        "code": "J18.9",
+        "display": "Lobar pneumonia, unspecified organism",
+        "verdict": "less_specific",
+        "spans": [[0, 15]],
+        "suggested": "J18.1",
+    }
 
 
 def test_a_note_that_cannot_be_read_now_is_told_from_one_that_is_gone(tmp_path: Path) -> None:

@@ -13,6 +13,13 @@ const WITHHELD = {
   uncertain: "uncertain, and not coded outside a hospital stay",
 };
 
+const VERDICT = {
+  supported: "supported by the note",
+  unsupported: "no word of the note supports it",
+  contradicted: "the note denies it, or tells it of somebody else",
+  missing: "documented, and assigned by nobody",
+};
+
 // Newest first; `opened` is the message id of the one that is shown.
 export function list(notes, opened, now) {
   const buttons = notes.map((one) => h("li", {}, h("button", { type: "button", class: "evidence", "data-act": "note", "data-note": one.message_id, "aria-pressed": String(one.message_id === opened), text: `${capital(one.kind || "note")}, ${dayTime(one.event_time, now)}` })));
@@ -23,7 +30,7 @@ export function list(notes, opened, now) {
 export async function open(patientKey, messageId, spans, now) {
   const found = await ask(`/evidence/notes/${encodeURIComponent(messageId)}`, patientKey);
   const warnings = [found.truncated && "Only the first part of this note was read.", found.degraded_reason && `Read by the dictionary alone: ${found.degraded_reason}`, found.abstained && `Not read: ${found.abstained}`].filter(Boolean);
-  const text = h("div", { class: "note-text", tabindex: "0", "aria-label": "Text of the note" }, marked(found.text, spans, found.codes));
+  const text = h("div", { class: "note-text", tabindex: "0", "aria-label": "Text of the note" }, marked(found.text, spans, [...found.codes, ...found.audit]));
   return [
     h("p", { class: "source", text: `${capital(found.kind || "note")} note, ${dayTime(found.event_time, now)}` }),
     ...warnings.map((warning) => h("p", { class: "warning", text: warning })),
@@ -33,16 +40,20 @@ export async function open(patientKey, messageId, spans, now) {
 }
 
 function codes(found, text) {
-  const item = (code, index) => h("li", {}, h("button", { type: "button", class: "code", "aria-pressed": "false", "data-code": code.code, onclick: (event) => show(event.currentTarget, text, index) }, h("b", { text: code.code }), h("span", { class: "display", text: code.display }), h("small", { text: about(code) }), h("small", { class: "rationale", text: code.rationale ? `Rests on: ${code.rationale}` : "" })));
-  const items = found.codes.map(item);
+  const item = (code, index, words) => h("li", {}, h("button", { type: "button", class: "code", "aria-pressed": "false", "data-code": code.code, onclick: (event) => show(event.currentTarget, text, index) }, h("b", { text: code.code }), h("span", { class: "display", text: code.display }), h("small", { text: words }), h("small", { class: "rationale", text: code.rationale ? `Rests on: ${code.rationale}` : "" })));
+  const items = found.codes.map((code, index) => item(code, index, about(code)));
+  const audited = found.audit.map((result, index) => item(result, found.codes.length + index, verdict(result)));
   const selected = items.filter((_, index) => found.codes[index].selected);
   const withheld = items.filter((_, index) => !found.codes[index].selected);
   return [
     selected.length ? h("div", { class: "codes" }, h("h3", { text: "Codes proposed for this note; choose one to see its words" }), h("ul", {}, selected)) : null,
     withheld.length ? h("details", { class: "codes withheld" }, h("summary", { text: `Named in the note and not proposed (${withheld.length})` }), h("ul", {}, withheld)) : null,
-    selected.length || withheld.length ? h("p", { class: "model", text: found.code_set_version }) : null,
+    audited.length ? h("div", { class: "codes audit" }, h("h3", { text: "Codes that came with this note, held against it" }), h("ul", {}, audited)) : null,
+    items.length || audited.length ? h("p", { class: "model", text: found.code_set_version }) : null,
   ].filter(Boolean);
 }
+
+const verdict = (result) => (result.suggested ? `less specific than documented: ${result.suggested} says more` : VERDICT[result.verdict]);
 
 function about(code) {
   const facts = [];
