@@ -12,6 +12,8 @@ from services.nlp_coder.dictionary import Mention
 CATEGORY_CHARACTERS = 3
 # Chapter 18: symptoms, signs and abnormal findings.
 SYMPTOMS = "R"
+# Symptoms, and the factors of chapter 21: a time in the past does not end them.
+TIMELESS = (SYMPTOMS, "Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +64,9 @@ def is_current(reading: Reading, code: str, chronic: ChronicConditions) -> bool:
     """True when the mention supports coding a current condition.
 
     A past symptom has no code of its own and mostly opens the present story ("a history of weight loss"): it stays.
+    A status (chapter 21) holds however long ago it began.
     """
-    return is_patients(reading) and (not reading.historical or code[0] == SYMPTOMS or code in chronic)
+    return is_patients(reading) and (not reading.historical or code[0] in TIMELESS or code in chronic)
 
 
 def gathered(mentions: Sequence[ReadMention]) -> dict[str, CodeEvidence]:

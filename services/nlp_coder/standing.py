@@ -13,14 +13,12 @@ from typing import Literal
 from services.nlp_coder.code_set import CodeSet
 from services.nlp_coder.data_files import rows
 from services.nlp_coder.document import Document
-from services.nlp_coder.evidence import ChronicConditions, ReadMention
+from services.nlp_coder.evidence import TIMELESS, ChronicConditions, ReadMention
 from services.nlp_coder.history_codes import HistoryCodes, code_of, holds, load_history_codes
 from services.nlp_coder.phrases import PhraseTable, phrase_table
 from services.nlp_coder.tokens import words_of
 
 Standing = Literal["current", "uncertain", "past", "denied", "family", "other", "hypothetical"]
-# Symptoms (R) open the present story ("a history of weight loss"); a status (Z) holds however long ago it began.
-_TIMELESS = ("R", "Z")
 _MALIGNANT = "C"
 # "A long history of": since then, and not once. The trigger table knows "3-week history of" itself.
 _SINCE = frozenset({"long", "longstanding", "lifelong", "short", "brief", "chronic"})
@@ -60,7 +58,7 @@ def standing_of(read: ReadMention, document: Document, tables: StandingTables) -
 
 def _is_over(read: ReadMention, document: Document, tables: StandingTables) -> bool:
     code, trigger = read.mention.code, read.reading.trigger
-    if code[0] in _TIMELESS or code_of(tables.history.personal, code) is None:
+    if code[0] in TIMELESS or code_of(tables.history.personal, code) is None:
         return False
     cues = _cues_near(read, document, tables.cues)
     if "ongoing" in cues or _lasts(read, document):
