@@ -27,6 +27,8 @@ _OUTLIVE_ENDS = frozenset({"family", "other", "hypothetical"})
 _STATEMENTS = frozenset({"hypothetical", "historical", "resolved"})
 # Words within which "denies that she has" still speaks of what follows; local.
 _OWN_CLAUSE_WORDS = 6
+# "or" with at most one word more before its item.
+_OR_WORDS = 2
 # What a section says about its mentions (SecTag, ConText section rules).
 FAMILY_SECTIONS = frozenset({"family_history"})
 HISTORICAL_SECTIONS = frozenset({"past_medical_history", "past_surgical_history"})
@@ -109,6 +111,7 @@ def _before(mention: WordSpan, triggers: Sequence[Trigger], clauses: Sequence[in
 
 _OR: tuple[Category, ...] = ("or",)
 _DENIED = Effect(("absent",), FORWARD_REACH, clause_only=False, outlives_subject=False, bare=True)
+_LINKS = frozenset({"or", "and"})
 _PREDICATES = frozenset({"verb", "participle"})
 _ENDINGS = frozenset({"end", "no_change", "verb", "participle", "subject", "now", "item", "quality", "present"})
 
@@ -185,7 +188,15 @@ def _take_before(found: dict[Category, Trigger], active: Active, mention: WordSp
     is_listed = alternative >= 0 and clauses[alternative] == clauses[mention[0]]
     for trigger, effect in active:
         is_same_clause = clauses[mention[0]] == clauses[trigger.end - 1]
-        if mention[0] - trigger.end > effect.reach or (effect.clause_only and not is_same_clause):
+        # "Not febrile, or short of breath": what the first alternative is, the second is.
+        is_alternative = (
+            is_listed
+            and effect.categories[0] == "absent"
+            and 0 <= alternative - trigger.end <= effect.reach + 1
+            and mention[0] - alternative <= _OR_WORDS
+        )
+        is_far = mention[0] - trigger.end > effect.reach or (effect.clause_only and not is_same_clause)
+        if is_far and not is_alternative:
             continue
         for category in effect.categories:
             # "No fever, pneumonia is suspected": its own predicate says more than a negation beyond the comma.
@@ -200,25 +211,33 @@ def _take_after(
     found: dict[Category, Trigger], mention: WordSpan, triggers: Sequence[Trigger], clauses: Sequence[int]
 ) -> None:
     """Let the triggers after the mention speak, up to the first that begins a new statement."""
-    last = mention[1] - 1
-    is_predicated = False
+    is_predicated = is_listed = False
     for trigger in triggers:
-        distance = trigger.start - mention[1]
         effect = trigger.rule.backward
         if effect is None:
             continue
         category = effect.categories[0]
         if category in ("end", "subject"):
             return
-        if category in _PREDICATES:
+        if category in _LINKS:
+            is_listed = True
+        elif category in _PREDICATES:
             is_predicated = True
-        elif distance <= effect.reach and not (effect.clause_only and _is_apart(last, trigger, clauses)):
+        elif _reaches_back(mention, trigger, effect, clauses, is_listed=is_listed):
             if category == "present":
-                if not found:
-                    found["present"] = trigger
+                found.update({} if found else {"present": trigger})
                 is_predicated = True
             elif not is_predicated or category not in _STATUS_ORDER:
                 found.setdefault(category, trigger)
+
+
+def _reaches_back(
+    mention: WordSpan, trigger: Trigger, effect: Effect, clauses: Sequence[int], *, is_listed: bool
+) -> bool:
+    if trigger.start - mention[1] > effect.reach:
+        return False
+    stays = effect.clause_only or (effect.list_only and not is_listed)
+    return not (stays and _is_apart(mention[1] - 1, trigger, clauses))
 
 
 def _is_apart(last: int, trigger: Trigger, clauses: Sequence[int]) -> bool:

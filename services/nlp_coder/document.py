@@ -19,7 +19,7 @@ from services.nlp_coder.triggers import COLON, Trigger, TriggerTable
 _JOINERS = " \t\r\n-/\u2010\u2011\u2013\u00a0"
 _JOINING = frozenset({"-", ". ", "/"})
 # What stands between an item and its answer, and what may follow the answer: the end, or the next item's label.
-_BEFORE_ANSWER = re.compile(r"[:?\t=|]|\s[-\u2013\u2014]\s|\.{2,}")
+_BEFORE_ANSWER = re.compile(r"[:?\t=|,]|\s[-\u2013\u2014]\s|\.{2,}")
 _AFTER_ANSWER = re.compile(r"\s*(?:$|[.,;)\]\n\r\t|]|[A-Za-z][A-Za-z /]{0,30}[:?])")
 # Answers that need no sign before them: "Fever no, cough yes".
 _BARE_ANSWERS = frozenset({"no", "yes"})

@@ -67,10 +67,11 @@ def _full_stop_ends(text: str, start: int, end: int, known: frozenset[str]) -> b
     word = _LAST_WORD.search(before)
     if word is None:
         return True
-    if _LIST_NUMBER.search(before) and end < len(text) and text[end] in " \t":
-        return False
     following = text[end : end + 8].lstrip(" \t")
-    if text[end : end + 1] == "," and _DOTTED.match(word[1]):
+    next_character = text[end : end + 1]
+    if (next_character in (" ", "\t") and _LIST_NUMBER.search(before)) or (
+        next_character == "," and _DOTTED.match(word[1])
+    ):
         return False
     if word[1].lower() in _NUMBER:
         return not following[:1].isdigit()

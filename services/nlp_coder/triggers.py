@@ -31,6 +31,7 @@ Category = Literal[
     "quality",
     "no_change",
     "or",
+    "and",
 ]
 Direction = Literal["forward", "backward"]
 # Normalised words.
@@ -43,6 +44,8 @@ ANY_WORD = "*"
 CLAUSE = "clause"
 # Reach beyond the subject and verb that follow at once: "denies that she has had fever".
 THAT = "that"
+# Reach across commas only along a list with its "and": "rash, edema and cough were denied".
+LIST = "list"
 # Longest reach of any trigger, in words; local, beyond it the reading is a guess.
 FORWARD_REACH = 30
 BACKWARD_REACH = 12
@@ -57,8 +60,9 @@ _GROUP = re.compile(r"[\[\]|]|\{\w+\}|[^\[\]|{}]+")
 class Effect:
     """What a trigger phrase does to the mentions on one side of it.
 
-    `reach`: most words between it and the mention; no comma either, with `clause_only`. `outlives_subject`: goes on
-    into the clause that begins right after it. `bare`: no more than "no" or "without".
+    `reach`: most words between it and the mention; no comma either with `clause_only`, none without an "and" after it
+    with `list_only`. `outlives_subject`: goes on into the clause that begins right after it. `bare`: no more than "no"
+    or "without".
     """
 
     categories: tuple[Category, ...]
@@ -66,6 +70,7 @@ class Effect:
     clause_only: bool
     outlives_subject: bool
     bare: bool
+    list_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +211,7 @@ def _effect(words: Sequence[str], category: str, reach: str, side: Direction) ->
         clause_only=kind == CLAUSE,
         outlives_subject=kind == THAT,
         bare=words[0] in _BARE_NEGATIONS,
+        list_only=kind == LIST,
     )
 
 

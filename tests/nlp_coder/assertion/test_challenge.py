@@ -14,6 +14,7 @@ HERE = Path(__file__).parent
 # Lowest F1 of each class; what is missed is known and listed when the test fails.
 FLOORS = {
     "challenge.tsv": {"absent": 0.99, "present": 0.98, "possible": 0.97, "hypothetical": 0.97, "conditional": 0.95},
+    "unseen.tsv": {"absent": 0.97, "present": 0.96, "possible": 0.91},
 }
 
 
