@@ -16,6 +16,9 @@ from services.nlp_coder.ranking import Candidates, Ranker, alone
 from services.nlp_coder.reading import Reader, ReadNote
 
 LONGEST_RANKING = 100
+Span = tuple[int, int]
+# Characters of an occurrence, and its words.
+_Place = tuple[Span, str]
 # A label that the model gives this much is part of why a code of the dictionary is proposed; local.
 _MODEL_AGREES = 0.02
 
@@ -55,10 +58,11 @@ def ranked_codes(basis: Basis, ranker: Ranker, reader: Reader, kind: str = "") -
     evidence = gathered(basis.note.mentions)
     loose = {found.mention.code: found for found in basis.note.loose}
     threshold = ranker.threshold if basis.prediction else ranker.dictionary_alone.threshold
+    places: dict[int, _Place] = {}
     rated = [
         _rated((code, score, score >= threshold), words, evidence.get(code), reader)
         for code, score in _values(basis, ranker)
-        if (words := _words(code, evidence.get(code), loose.get(code), basis)) is not None
+        if (words := _words(code, evidence.get(code), loose.get(code), basis, places)) is not None
     ]
     ruling = apply_guidelines(rated, basis.note.mentions, basis.note.document, reader.guidelines, kind)
     by_code = {one.code: _ruled(one, ruling.withheld.get(one.code), threshold) for one in rated}
@@ -109,7 +113,9 @@ class _Words:
     terms: list[str]
 
 
-def _words(code: str, evidence: CodeEvidence | None, loose: LooseMention | None, basis: Basis) -> _Words | None:
+def _words(
+    code: str, evidence: CodeEvidence | None, loose: LooseMention | None, basis: Basis, places: dict[int, _Place]
+) -> _Words | None:
     """The words of a code; None for one without: that is a prior, not a reading."""
     document = basis.note.document
     scored = basis.prediction.scored.get(code) if basis.prediction else None
@@ -122,7 +128,7 @@ def _words(code: str, evidence: CodeEvidence | None, loose: LooseMention | None,
         first, last = loose.mention.first, loose.mention.last
         return _Words(origin, [document.span(first, last)], [" ".join(document.words.norms[first:last])])
     if scored is not None and scored.positions:
-        return _Words("model", *_attributed(basis, scored.positions))
+        return _Words("model", *_attributed(basis, scored.positions, places))
     return None
 
 
@@ -156,11 +162,19 @@ def _doubt(reading: Reading, code: str, reader: Reader) -> tuple[bool, bool, boo
     return not is_current(reading, code, reader.chronic), reading.status != "present", reading.historical
 
 
-def _attributed(basis: Basis, positions: Sequence[int]) -> tuple[list[tuple[int, int]], list[str]]:
-    document = basis.note.document
-    ranges = [basis.occurrences.words[position] for position in positions]
-    terms = _unique(" ".join(document.words.norms[first:last]) for first, last in ranges)
-    return _merged(document.span(first, last) for first, last in ranges), terms
+def _attributed(basis: Basis, positions: Sequence[int], places: dict[int, _Place]) -> tuple[list[Span], list[str]]:
+    """Spans and words of occurrences. places: those of the note that other codes have asked for already."""
+    found = []
+    for position in positions:
+        place = places.get(position)
+        if place is None:
+            document = basis.note.document
+            first, last = basis.occurrences.words[position]
+            place = places[position] = document.span(first, last), " ".join(document.words.norms[first:last])
+        found.append(place)
+    if len(found) == 1:
+        return [found[0][0]], [found[0][1]]
+    return _merged([span for span, _term in found]), _unique([term for _span, term in found])
 
 
 def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
