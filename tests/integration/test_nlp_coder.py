@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from vigil.v1.notes_pb2 import NoteReceived
+from vigil.v1.notes_pb2 import AssignedCode, NoteReceived
 
 from services.common.bus import Producer, Publish
 from services.common.identity import message_id
@@ -86,6 +86,21 @@ async def test_the_command_line_gives_what_the_topic_gives(coding: Stack) -> Non
     assert third["codes"] == []
 
 
+async def test_assigned_codes_are_audited_on_the_topic_and_by_the_command_line_alike(coding: Stack) -> None:
+    assigned = ["J18.9", "I26.99", "N39.0"]
+    [note] = notes("audited", [PNEUMONIA], assigned_codes=[AssignedCode(code=c, code_system="I10") for c in assigned])
+    await send(coding, [note])
+    [row] = answers(coding.rows_until("notes-coded", lambda rows: answers(rows, "audited")), "audited")
+    path = coding.folder / "audit.jsonl"
+    path.write_text(json.dumps({"id": 7, "text": PNEUMONIA, "codes": assigned}) + "\n")
+    line = json.loads(coding.run(str(VIGIL), "audit", "--jsonl", str(path)).stdout)
+    verdicts = [(result["code"], result["verdict"]) for result in line["results"]]
+    assert line["id"] == 7
+    assert verdicts[:3] == [("J18.9", "supported"), ("I26.99", "contradicted"), ("N39.0", "unsupported")]
+    assert ("A41.9", "missing") in verdicts
+    assert [(one["code"], one["verdict"].removeprefix("AUDIT_VERDICT_").lower()) for one in row["audit"]] == verdicts
+
+
 async def test_bytes_that_are_no_note_go_to_the_dead_letters_and_the_next_is_handled(coding: Stack) -> None:
     from aiokafka import AIOKafkaProducer  # noqa: PLC0415 - only this test speaks to Kafka without the codec
 
@@ -129,6 +144,15 @@ async def test_triton_stopped_gives_labelled_answers_and_no_readiness(coding: St
         rows = coding.rows_until("notes-coded", lambda rows: len(answers(rows, "outage")) >= 5, 90)
         assert all(row["degraded"] and row["degraded_reason"] for row in answers(rows, "outage"))
         assert all("J18.9" in selected(row) for row in answers(rows, "outage"))
+        # Were each to wait for Triton's deadline of two seconds, eight at a time, these would take more than a minute.
+        path = coding.folder / "many.jsonl"
+        path.write_text("".join(json.dumps({"id": number, "text": PNEUMONIA}) + "\n" for number in range(300)))
+        lines = [json.loads(line) for line in coding.run(str(VIGIL), "code", "--jsonl", str(path)).stdout.splitlines()]
+        assert [line["id"] for line in lines] == list(range(300))
+        assert all(line["degraded"] for line in lines)
+        assert {line["degraded_reason"].partition("; ")[2] for line in lines} == {
+            "codes are from the dictionary and the rules alone"
+        }
         until(lambda: httpx.get(url, timeout=10).status_code, lambda status: status == 503, 20, "at readyz")
     finally:
         os.kill(pid, signal.SIGCONT)
