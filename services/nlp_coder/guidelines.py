@@ -25,6 +25,7 @@ Reason = Literal["denied", "past", "family", "other", "hypothetical", "uncertain
 _REASONS: tuple[Reason, ...] = ("past", "denied", "family", "other", "hypothetical")
 # Kinds of notes whose uncertain diagnoses are not coded as if they existed (IV.H; inpatients' are, II.H).
 _OUTPATIENT_KINDS = frozenset({"emergency"})
+_STATUS = "Z"
 # What names leave open: a term that denies the unspecified form denies all of its kind.
 _OPEN = ("unspecified", "without")
 
@@ -102,7 +103,7 @@ def apply_guidelines(
         for read in mentions
         if read.mention.first not in used or read.mention.last - 1 not in used
     ]
-    standings: list[tuple[ReadMention, Standing]] = [*outside, *((read, "past") for read in inside)]
+    standings: list[tuple[ReadMention, Standing]] = [*outside, *((read, _as_status(read)) for read in inside)]
     said = _said(standings, guidelines.code_set)
     taken = _taken(standings)
     withheld: dict[str, Withheld] = {}
@@ -139,6 +140,11 @@ class _Related:
         if SYMPTOMS not in (code[0], other[0]):
             return True
         return not self._sentences.get(code, set()).isdisjoint(self._sentences.get(other, ()))
+
+
+def _as_status(read: ReadMention) -> Standing:
+    """The dictionary may know the status itself ("Z95.1"); any other code is not what the phrase says."""
+    return "current" if read.mention.code[0] == _STATUS else "past"
 
 
 def _said(standings: Iterable[tuple[ReadMention, Standing]], code_set: CodeSet) -> dict[str, set[Standing]]:

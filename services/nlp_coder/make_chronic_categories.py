@@ -15,7 +15,7 @@ _HEADER = """\
 # Whether a condition persists, so that a history of it is the condition itself. The longest beginning of a code that
 # stands here decides; what does not stand here does not persist. 1: chronic, 0: not.
 # CCIR: Chronic Condition Indicator Refined for ICD-10-CM v2023.1 (US Agency for Healthcare Research and Quality),
-# reduced without loss by make_chronic_categories.py; its "no determination" counts as not chronic.
+# reduced by make_chronic_categories.py, without loss but for the local rows; "no determination" counts as not chronic.
 # code\tchronic\tsource
 """
 # What CCIR leaves out, and what nonetheless stays.
@@ -25,6 +25,18 @@ M86.4\t1\tlocal: chronic by its name
 M86.5\t1\tlocal: chronic by its name
 M86.6\t1\tlocal: chronic by its name
 N41.1\t1\tlocal: chronic by its name
+D17\t1\tlocal: stays until it is removed
+D25\t1\tlocal: stays until it is removed
+F32.A\t1\tlocal: not in CCIR v2023.1
+G47.0\t1\tlocal: mostly lasts
+I47.1\t1\tlocal: returns
+I83\t1\tlocal: stays until it is removed
+K64\t1\tlocal: stays until it is removed
+K80\t1\tlocal: stays until it is removed
+L72\t1\tlocal: stays until it is removed
+M85.8\t1\tlocal: lasts (osteopenia)
+N43\t1\tlocal: stays until it is removed
+N52\t1\tlocal: mostly lasts
 K40\t1\tlocal: a hernia stays until it is repaired
 K41\t1\tlocal: a hernia stays until it is repaired
 K42\t1\tlocal: a hernia stays until it is repaired
@@ -41,10 +53,12 @@ _CATEGORY = 3
 def main() -> None:
     lines = Path(sys.argv[1]).read_text(encoding="utf-8").splitlines()
     matches = filter(None, map(_ROW.match, lines))
+    own = tuple(line.split("\t")[0] for line in _LOCAL.splitlines())
     sys.stdout.write(_HEADER)
     for code, chronic in reduced({match[1]: match[2] == _CHRONIC for match in matches}):
         dotted = code if len(code) == _CATEGORY else f"{code[:_CATEGORY]}.{code[_CATEGORY:]}"
-        sys.stdout.write(f"{dotted}\t{int(chronic)}\tCCIR\n")
+        if not dotted.startswith(own):
+            sys.stdout.write(f"{dotted}\t{int(chronic)}\tCCIR\n")
     sys.stdout.write(_LOCAL)
 
 

@@ -70,7 +70,7 @@ def _is_over(read: ReadMention, document: Document, tables: StandingTables) -> b
         is_said = trigger is not None and not document.in_header(trigger[0])
         return is_said or code[0] != _MALIGNANT or "ended" in cues
     if holds(tables.history.repaired, code):
-        return "repaired" in cues
+        return not cues.isdisjoint(("repaired", "ended"))
     return code not in tables.chronic
 
 
