@@ -113,4 +113,5 @@ def _result(result: "CodeAudit") -> dict[str, Any]:
         "score": round(result.score, 6),
         "display": result.display,
     }
-    return entry | ({"suggested": result.suggested} if result.suggested else {})
+    suggested = {"suggested": result.suggested, "suggested_display": result.suggested_display}
+    return entry | (suggested if result.suggested else {})

@@ -229,4 +229,5 @@ def audit_json(result: CodeAudit) -> Json:
         "verdict": AuditVerdict.Name(result.verdict).removeprefix("AUDIT_VERDICT_").lower(),
         "spans": [[span.start, span.end] for span in result.spans],
         "suggested": result.suggested,
+        "suggested_display": result.suggested_display,
     }

@@ -63,6 +63,7 @@ class Audited:
     spans: Spans
     display: str
     suggested: str = ""
+    suggested_display: str = ""
 
 
 def audit(
@@ -166,8 +167,8 @@ def _judged(sent: str, measured: Measured, held: _Held) -> Audited:
     if verdict == "less_specific" and measured.closer is not None:
         closer = measured.closer
         spans = _spans(facts, closer.words) or held.ranked[closer.code].spans
-        display = held.tables.reader.code_set.codes[closer.code].display
-        return Audited(sent, verdict, score, spans, display, closer.code)
+        says_more = held.tables.reader.code_set.codes[closer.code].display
+        return Audited(sent, verdict, score, spans, code.display, closer.code, says_more)
     spans = _ground(code, held) if verdict == "supported" else []
     # A code without a word to show is a prior, not a reading.
     return Audited(sent, verdict if spans else "unsupported", score, spans, code.display)

@@ -38,6 +38,7 @@ def add_audit(coded: NoteCoded, results: Sequence[Audited]) -> None:
             suggested=result.suggested,
             score=result.score,
             display=result.display,
+            suggested_display=result.suggested_display,
         )
         for start, end in result.spans[:_MOST_SPANS]:
             entry.spans.add(start=start, end=end)

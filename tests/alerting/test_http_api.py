@@ -236,16 +236,18 @@ def test_a_note_opens_with_what_is_said_of_the_codes_that_came_with_it(tmp_path:
         verdict=AuditVerdict.AUDIT_VERDICT_LESS_SPECIFIC,
         spans=[Span(start=0, end=15)],
         suggested="J18.1",
-        display="Lobar pneumonia, unspecified organism",
+        display="Pneumonia, unspecified organism",
+        suggested_display="Lobar pneumonia, unspecified organism",
     )
     with opened(service) as client:
         [result] = client.get(f"/evidence/notes/note-1?patient={KEY}").json()["audit"]
     assert result == {
         "code": "J18.9",
-        "display": "Lobar pneumonia, unspecified organism",
+        "display": "Pneumonia, unspecified organism",
         "verdict": "less_specific",
         "spans": [[0, 15]],
         "suggested": "J18.1",
+        "suggested_display": "Lobar pneumonia, unspecified organism",
     }
 
 

@@ -67,7 +67,8 @@ def test_the_output_has_the_documented_fields() -> None:
                 spans=[Span(start=0, end=15)],
                 suggested="J18.1",
                 score=0.5,
-                display="Lobar pneumonia, unspecified organism",
+                display="Pneumonia, unspecified organism",
+                suggested_display="Lobar pneumonia, unspecified organism",
             ),
             CodeAudit(code="N39.0", verdict=AUDIT_VERDICT_UNSUPPORTED),
         ],
@@ -81,7 +82,8 @@ def test_the_output_has_the_documented_fields() -> None:
         "spans": [[0, 15]],
         "suggested": "J18.1",
         "score": 0.5,
-        "display": "Lobar pneumonia, unspecified organism",
+        "display": "Pneumonia, unspecified organism",
+        "suggested_display": "Lobar pneumonia, unspecified organism",
     }
     assert (line["results"][1]["verdict"], line["results"][1]["spans"]) == ("unsupported", [])
     assert "suggested" not in line["results"][1]

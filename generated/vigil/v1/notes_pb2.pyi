@@ -442,6 +442,7 @@ class CodeAudit(_message.Message):
     SUGGESTED_FIELD_NUMBER: _builtins.int
     SCORE_FIELD_NUMBER: _builtins.int
     DISPLAY_FIELD_NUMBER: _builtins.int
+    SUGGESTED_DISPLAY_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """As it was assigned; of a missing code with its dot, e.g. "J18.9"."""
     verdict: Global___AuditVerdict.ValueType
@@ -452,7 +453,9 @@ class CodeAudit(_message.Message):
     assigned codes gives it too.
     """
     display: _builtins.str
-    """Name in the code set, of `suggested` where there is one; empty for a code that the set does not have."""
+    """Name in the code set; empty for a code that the set does not have."""
+    suggested_display: _builtins.str
+    """Name of `suggested`."""
     @_builtins.property
     def spans(self) -> _containers.RepeatedCompositeFieldContainer[_meta_pb2.Span]:
         """Words that the verdict rests on: of the support, the denial or the more specific statement. None when unsupported."""
@@ -466,10 +469,11 @@ class CodeAudit(_message.Message):
         suggested: _builtins.str = ...,
         score: _builtins.float = ...,
         display: _builtins.str = ...,
+        suggested_display: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "display", b"display", "score", b"score", "spans", b"spans", "suggested", b"suggested", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "display", b"display", "score", b"score", "spans", b"spans", "suggested", b"suggested", "suggested_display", b"suggested_display", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -53,7 +53,7 @@ function codes(found, text) {
   ].filter(Boolean);
 }
 
-const verdict = (result) => (result.suggested ? `less specific than documented: ${result.suggested} says more` : VERDICT[result.verdict]);
+const verdict = (result) => (result.suggested ? `less specific than documented: ${result.suggested} ${result.suggested_display}` : VERDICT[result.verdict]);
 
 function about(code) {
   const facts = [];
