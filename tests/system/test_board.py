@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwr
 from vigil.v1.encounters_pb2 import Encounter, EncounterStatus
 from vigil.v1.images_pb2 import ImageFinding, ImageFindings, ImageIdentity, Scope
 from vigil.v1.meta_pb2 import Meta, ModelVersion, Span
-from vigil.v1.notes_pb2 import Assertion, Experiencer, NoteCode, NoteCoded, Temporality
+from vigil.v1.notes_pb2 import Assertion, AuditVerdict, Experiencer, NoteCode, NoteCoded, Temporality
 from vigil.v1.observations_pb2 import Observation, ObservationsReceived, ObservationStatus
 
 from services.common.blobs import BlobStore
@@ -154,6 +154,9 @@ class Patient:
         meta = self.meta()
         codes = [pneumothorax, family, effusion]
         note = NoteCoded(meta=meta, note_message_id=f"note-{meta.message_id}", kind="radiology", text=TEXT, codes=codes)
+        note.audit.add(
+            code="J90", display="Pleural effusion", verdict=AuditVerdict.AUDIT_VERDICT_CONTRADICTED
+        ).spans.append(span_of("effusion"))
         self.send(Topic.NOTES_CODED, [note])
 
     def take_image(self) -> None:
@@ -233,6 +236,11 @@ def test_an_alert_appears_opens_its_evidence_and_stays_acknowledged_after_a_kill
     expect(page.locator(".coded.on")).to_have_text(["Mother", "breast cancer"])
     page.locator(".withheld summary").click()
     expect(codes.nth(2)).to_contain_text("the note denies it")
+    audited = page.locator(".audit .code")
+    expect(audited).to_contain_text("J90")
+    expect(audited).to_contain_text("the note denies it, or tells it of somebody else")
+    audited.click()
+    expect(page.locator(".coded.on")).to_have_text(["effusion"])
     page.keyboard.press("4")
     expect(page.locator(".note-list button")).to_contain_text(["Radiology"])
     expect(page.locator(".note-text")).to_have_text(TEXT)
