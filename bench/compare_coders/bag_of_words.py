@@ -21,7 +21,8 @@ def fit(notes: Sequence[Note], strength: float) -> Predict:
     weights, biases = [], []
     for code in codes:
         truth = np.array([code in note.gold for note in notes])
-        model = LogisticRegression(C=strength, solver="liblinear").fit(counted, truth)
+        # The dual problem has a variable a note; the primal one a variable a word, of which there are ten times more.
+        model = LogisticRegression(C=strength, solver="liblinear", dual=True, max_iter=1000).fit(counted, truth)
         weights.append(model.coef_[0])
         biases.append(model.intercept_[0])
     matrix, bias = np.array(weights).T, np.array(biases)
