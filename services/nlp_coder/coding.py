@@ -21,6 +21,8 @@ Span = tuple[int, int]
 _Place = tuple[Span, str]
 # A label that the model gives this much is part of why a code of the dictionary is proposed; local.
 _MODEL_AGREES = 0.02
+# Illness, and death, of unknown cause: said in so many words or not at all.
+_NEVER_GUESSED = frozenset({"R69", "R99"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ def _words(
     if loose is not None:
         first, last = loose.mention.first, loose.mention.last
         return _Words(origin, [document.span(first, last)], [" ".join(document.words.norms[first:last])])
-    if scored is not None and scored.positions:
+    if scored is not None and scored.positions and code not in _NEVER_GUESSED:
         return _Words("model", *_attributed(basis, scored.positions, places))
     return None
 

@@ -40,7 +40,7 @@ _MANY_ASSIGNED = 50
 _ALONE = "codes are from the dictionary and the rules alone"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)  # 100 MB of tables are nothing to print
 class Coder:
     """What coding a note needs. `max_note_chars`: characters that are read."""
 

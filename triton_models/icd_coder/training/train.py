@@ -22,7 +22,8 @@ HERE = Path(__file__).resolve().parent
 MODEL = HERE.parent
 sys.path[:0] = [str(HERE), str(HERE.parents[2]), str(HERE.parents[2] / "generated")]
 
-import corpus  # noqa: E402 - after the path
+import card  # noqa: E402 - after the path
+import corpus  # noqa: E402
 import evaluation  # noqa: E402
 import graph  # noqa: E402
 import numpy as np  # noqa: E402
@@ -69,6 +70,8 @@ def main() -> None:
         "threshold": threshold,
     }
     _write_metrics(metrics, shipped)
+    if "dev" in metrics:
+        card.write_tables(MODEL)
 
 
 def _golds(examples: Sequence[Example]) -> list[frozenset[str]]:
