@@ -1,5 +1,6 @@
 """Short notes and what they are coded as, the dictionary's candidates taken as equally likely."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,14 +8,20 @@ import pytest
 from vigil.v1 import notes_pb2
 
 from services.nlp_coder.code_set import CodeRange, ranges_in
+from services.nlp_coder.data_files import rows
 from services.nlp_coder.excludes import excludes
 from services.nlp_coder.guidelines import Guidelines, Ruling, apply_guidelines, load_guidelines
 from services.nlp_coder.handlers import Coder
 from services.nlp_coder.history_codes import code_of
 from services.nlp_coder.reading import read_note
 from services.nlp_coder.status_codes import status_mentions
+from services.nlp_coder.tokens import words_of
 from tests.nlp_coder.fakes import coded
 
+HISTORY = re.compile(
+    r"(?:(?:family|personal|medical|past) )*(?:history|hx|h/o|fh|fhx)(?: of| for| positive for| significant for)? ",
+    re.IGNORECASE,
+)
 TABLE = Path(__file__).with_name("guideline_notes.tsv")
 
 
@@ -117,6 +124,19 @@ def test_of_two_that_exclude_each_other_the_better_one_stays(coder: Coder, guide
     note = read_note("Type 1 diabetes. Type 2 diabetes.", coder.reader)
     candidates = [Candidate("E10.9", 0.4), Candidate("E11.9", 0.9)]
     assert apply_guidelines(candidates, note.mentions, note.document, guidelines).withheld.keys() == {"E10.9"}
+
+
+def test_no_synonym_hides_the_condition_that_a_history_is_about(coder: Coder) -> None:
+    """ "history of DVT" is a trigger and a condition; as one name it would miss what else is said of that."""
+    hiding = []
+    for phrase, code, _source in rows("synonyms/Z.tsv", 3):
+        opening = HISTORY.match(phrase)
+        if opening and "Z80" <= code < "Z88":
+            words = words_of(phrase[opening.end() :]).norms
+            found = [coder.reader.dictionary.longest_from(words, at, len(words)) for at in range(len(words))]
+            if any(match and match[1].code[:1] not in ("", "Z") for match in found):
+                hiding.append(phrase)
+    assert hiding == []
 
 
 def test_an_operation_of_this_stay_is_no_state_yet(coder: Coder, guidelines: Guidelines) -> None:
