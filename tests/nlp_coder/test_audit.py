@@ -9,8 +9,11 @@ from hypothesis import strategies as st
 from vigil.v1.nlp_coder_service_pb2 import AuditCodesRequest, AuditCodesResponse
 from vigil.v1.notes_pb2 import AssignedCode, AuditVerdict, NoteCoded
 
+from services.nlp_coder.audit import missing_codes
+from services.nlp_coder.audit_facts import facts_of
 from services.nlp_coder.grpc_api import NlpCoderApi
 from services.nlp_coder.handlers import Coder
+from services.nlp_coder.reading import read_note
 from tests.nlp_coder.fakes import LocalInference, coded, with_inference
 
 Verdict = tuple[str, str, str]
@@ -71,6 +74,12 @@ async def test_what_nobody_coded_is_missing_the_likeliest_first(coder: Coder) ->
     assert "I26.99" not in {result.code for result in missing}
     assert all(result.spans for result in missing)
     assert [result.score for result in missing] == sorted((result.score for result in missing), reverse=True)
+
+
+def test_what_the_note_denies_is_not_missing_however_high_it_ranks(coder: Coder) -> None:
+    facts = facts_of(read_note("No pulmonary embolism. Asthma.", coder.reader), {"I26.99": 0.9, "J45.909": 0.9})
+    listed = missing_codes([], facts, replace(coder.auditor.with_model, missing=0.0), coder.auditor.tables)
+    assert [code for code, _omission in listed] == ["J45.909"]
 
 
 async def test_what_is_coded_more_closely_is_not_missing(coder: Coder) -> None:
