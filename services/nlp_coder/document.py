@@ -157,11 +157,17 @@ def _owners(positions: list[int], starts: list[int]) -> list[int]:
 
 def _stops(text: str, words: Words, sentence: list[int]) -> tuple[list[int], list[int]]:
     """(stops, clauses) of every word."""
-    count, starts, ends = len(words), words.starts, words.ends
+    count, starts, ends, norms = len(words), words.starts, words.ends, words.norms
     stops, commas = [count] * count, [0] * count
     for index in range(count - 2, -1, -1):
         gap = text[ends[index] : starts[index + 1]]
-        if sentence[index] == sentence[index + 1] and (gap == " " or gap in _JOINING or not gap.strip(_JOINERS)):
+        # A sign is a word of its own and of no phrase.
+        is_parted = norms[index] in _SIGNS or norms[index + 1] in _SIGNS
+        if (
+            not is_parted
+            and sentence[index] == sentence[index + 1]
+            and (gap == " " or gap in _JOINING or not gap.strip(_JOINERS))
+        ):
             stops[index] = stops[index + 1]
         else:
             stops[index] = index + 1
@@ -189,6 +195,7 @@ def _answering(text: str, words: Words) -> list[str]:
 
 
 _ANSWERERS = frozenset({"patient", "pt", "he", "she"})
+_SIGNS = frozenset({"-", "+", "(-)", "(+)"})
 _REPLIES = assertion.ANSWERS | {"-", "+"}
 
 
