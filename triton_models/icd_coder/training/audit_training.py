@@ -23,7 +23,8 @@ HERE = Path(__file__).resolve().parent
 MODEL = HERE.parent
 sys.path[:0] = [str(HERE), str(HERE.parents[2]), str(HERE.parents[2] / "generated")]
 
-import corpus  # noqa: E402 - after the path
+import audit_page  # noqa: E402 - after the path
+import corpus  # noqa: E402
 import numpy as np  # noqa: E402
 import stacking  # noqa: E402
 from audit_figures import ALARMS, COLUMNS, PLACE, Counts, f_score, figures_of, margin, youden  # noqa: E402
@@ -104,7 +105,7 @@ def _alone(examples: Sequence[Example], folds: NDArray[np.int64]) -> list[dict[s
 
 
 def train(with_model: Sequence[Case], dictionary_alone: Sequence[Case], reader: Reader, folder: Path) -> None:
-    """Write `assets/audit.json` and `audit_metrics.json` into the model's `folder`. A minute.
+    """Write `assets/audit.json` and `audit_metrics.json` into the model's `folder`, and docs/audit.md. Two minutes.
 
     The cases hold the same notes in one order, as ranked with the model and without it.
     """
@@ -124,6 +125,7 @@ def train(with_model: Sequence[Case], dictionary_alone: Sequence[Case], reader: 
     assets["word_weights"] = tables.word_weights
     (folder / "assets" / "audit.json").write_text(json.dumps(assets, indent=0) + "\n", encoding="utf-8")
     (folder / "audit_metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+    audit_page.write()
 
 
 def word_weights(code_set: CodeSet) -> dict[str, float]:
