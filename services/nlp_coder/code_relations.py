@@ -82,7 +82,8 @@ def says_more(code: Code, assigned: Code) -> bool:
     named, already = _named(code.display), _named(assigned.display)
     if is_below(code.code, assigned.code):
         return not named <= already
-    if not is_unspecified(assigned) or is_below(assigned.code, code.code):
+    # "Other" is what no sibling names, and so none of them says it more closely.
+    if not is_unspecified(assigned) or assigned.display.startswith("Other ") or is_below(assigned.code, code.code):
         return False
     still, before = _open_parts(code), _open_parts(assigned)
     fewer, more = still < before, bool(already) and already < named

@@ -36,6 +36,7 @@ def test_a_code_is_found_however_it_is_written(sent: str, published: str | None,
         ("E11.21", "E11.9", True),
         ("S72.92", "S72.90", True),
         ("J18.9", "J18.1", False),
+        ("J18.1", "J18.8", False),  # other pneumonia
         ("I10", "J18.9", False),
     ],
 )
