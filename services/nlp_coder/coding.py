@@ -67,18 +67,16 @@ def ranked_codes(basis: Basis, ranker: Ranker, reader: Reader, kind: str = "") -
         if (words := _words(code, evidence.get(code), loose.get(code), basis, places)) is not None
     ]
     ruling = apply_guidelines(rated, basis.note.mentions, basis.note.document, reader.guidelines, kind)
-    by_code = {one.code: _ruled(one, ruling.withheld.get(one.code), threshold) for one in rated}
+    by_code = {one.code: _ruled(one, ruling.withheld.get(one.code)) for one in rated}
     by_code |= {
         one.code: _added(one, by_code.get(one.code), basis.note.document, reader, threshold) for one in ruling.added
     }
     return sorted(by_code.values(), key=lambda one: (-one.score, one.code))[:LONGEST_RANKING]
 
 
-def _ruled(code: RankedCode, withheld: Withheld | None, threshold: float) -> RankedCode:
-    """What the guidelines withhold is below the operating point whatever its score, and still in order."""
-    if withheld is None:
-        return code
-    return replace(code, score=code.score * threshold, selected=False, withheld=withheld)
+def _ruled(code: RankedCode, withheld: Withheld | None) -> RankedCode:
+    """What the guidelines withhold keeps its score, which says what coders do, and is not selected."""
+    return code if withheld is None else replace(code, selected=False, withheld=withheld)
 
 
 def _added(

@@ -109,7 +109,7 @@ def terms_of(document: Document, mentions: Sequence[ReadMention]) -> list[TermAt
         else:
             hidden[mention.first : mention.last] = b"\x01" * (mention.last - mention.first)
     for index, norm in enumerate(norms):
-        if hidden[index] or not norm or norm.isdigit():
+        if hidden[index] or norm.isdigit() or not norm[:1].isalnum():
             continue
         following = index + 1
         terms.append((norm, index, following))

@@ -25,6 +25,7 @@ import stacking  # noqa: E402
 from corpus import FOLDS, Example  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from rows import FEATURES, TEXT, Considered  # noqa: E402
+from served import Served  # noqa: E402
 from stacking import Rankings  # noqa: E402
 
 from services.nlp_coder import dictionary  # noqa: E402
@@ -62,8 +63,7 @@ def main() -> None:
     )
     fitted, unseen = stacking.fit(train)
     threshold = served.best_threshold(train, unseen, fitted, reader)
-    rankings = served.rankings(train, unseen, fitted, threshold, reader)
-    errors = _errors(train, rankings, threshold, reader)
+    errors = _errors(train, served.serve(train, unseen, fitted, threshold, reader), reader)
     (HERE.parent / "ablation.json").write_text(json.dumps({"parts": found, "errors": errors}, indent=1) + "\n")
 
 
@@ -110,11 +110,10 @@ def _without_synonyms() -> Reader:
         dictionary._synonyms = kept  # type: ignore[assignment]  # noqa: SLF001
 
 
-def _errors(examples: Sequence[Example], rankings: Rankings, threshold: float, reader: Reader) -> dict[str, object]:
+def _errors(examples: Sequence[Example], given: Served, reader: Reader) -> dict[str, object]:
     """Gold codes that are not selected, and selected codes that are not gold, by why."""
     missed, false = Counter[str](), Counter[str]()
-    for example, ranking in zip(examples, rankings, strict=True):
-        selected = {code for code, score in ranking.items() if score >= threshold}
+    for example, ranking, selected in zip(examples, given.rankings, given.chosen, strict=True):
         said = {read.mention.code for read in example.note.mentions}
         for code in example.gold - selected:
             missed[_why_missed(code, said, selected, ranking, reader)] += 1
@@ -127,7 +126,7 @@ def _errors(examples: Sequence[Example], rankings: Rankings, threshold: float, r
     }
 
 
-def _why_missed(code: str, said: set[str], selected: set[str], ranking: dict[str, float], reader: Reader) -> str:
+def _why_missed(code: str, said: set[str], selected: frozenset[str], ranking: dict[str, float], reader: Reader) -> str:
     if code not in reader.code_set.codes:
         return "a code of an older release"
     if any(other[:3] == code[:3] for other in selected):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,10 +27,14 @@ def average_precision(scores: Scores, gold: frozenset[str]) -> float:
     return total / len(gold) if gold else 0.0
 
 
-def counts_at(scores: Scores, gold: frozenset[str], threshold: float) -> tuple[int, int, int]:
-    """(right, proposed, gold) at an operating point."""
-    chosen = {code for code, score in scores.items() if score >= threshold}
+def counts_of(chosen: AbstractSet[str], gold: frozenset[str]) -> tuple[int, int, int]:
+    """(right, proposed, gold) of the codes chosen for a note."""
     return len(chosen & gold), len(chosen), len(gold)
+
+
+def chosen_at(rankings: Sequence[Scores], threshold: float) -> list[frozenset[str]]:
+    """Codes of each note from an operating point on."""
+    return [frozenset(code for code, score in scores.items() if score >= threshold) for scores in rankings]
 
 
 def micro(counts: NDArray[np.int64]) -> tuple[float, float, float]:
@@ -41,11 +46,16 @@ def micro(counts: NDArray[np.int64]) -> tuple[float, float, float]:
 def best_threshold(rankings: Sequence[Scores], golds: Sequence[frozenset[str]]) -> float:
     """Threshold of the highest micro-F1, in steps of 0.01."""
     grid = [step / 100 for step in range(5, 70)]
-    return max(grid, key=lambda value: micro(_counts(rankings, golds, value))[2])
+    return max(grid, key=lambda value: f1_of(chosen_at(rankings, value), golds))
 
 
-def _counts(rankings: Sequence[Scores], golds: Sequence[frozenset[str]], threshold: float) -> NDArray[np.int64]:
-    return np.array([counts_at(scores, gold, threshold) for scores, gold in zip(rankings, golds, strict=True)])
+def f1_of(chosen: Sequence[AbstractSet[str]], golds: Sequence[frozenset[str]]) -> float:
+    """Micro-F1 of the codes chosen for each note."""
+    return micro(_counts(chosen, golds))[2]
+
+
+def _counts(chosen: Sequence[AbstractSet[str]], golds: Sequence[frozenset[str]]) -> NDArray[np.int64]:
+    return np.array([counts_of(own, gold) for own, gold in zip(chosen, golds, strict=True)])
 
 
 def calibration_error(
@@ -65,11 +75,16 @@ def calibration_error(
 
 
 def report(
-    rankings: Sequence[Scores], golds: Sequence[frozenset[str]], threshold: float, frequency: Counter[str]
+    rankings: Sequence[Scores],
+    golds: Sequence[frozenset[str]],
+    threshold: float,
+    frequency: Counter[str],
+    chosen: Sequence[AbstractSet[str]] | None = None,
 ) -> dict[str, object]:
-    """All figures of one system on one set, with 95 % intervals."""
+    """All figures of one system on one set, with 95 % intervals. chosen: codes of each note, when not by threshold."""
+    chosen = chosen_at(rankings, threshold) if chosen is None else chosen
     precisions = np.array([average_precision(scores, gold) for scores, gold in zip(rankings, golds, strict=True)])
-    counts = _counts(rankings, golds, threshold)
+    counts = _counts(chosen, golds)
     precision, recall, f1 = micro(counts)
     picks = np.random.default_rng(0).integers(0, len(golds), (RESAMPLES, len(golds)))
     ece, brier, reliability = calibration_error(rankings, golds)
@@ -83,7 +98,7 @@ def report(
         "ece": round(ece, 4),
         "brier": round(brier, 4),
         "reliability": reliability,
-        "by_training_frequency": _by_frequency(rankings, golds, threshold, frequency),
+        "by_training_frequency": _by_frequency(chosen, golds, frequency),
     }
 
 
@@ -93,16 +108,16 @@ def _interval(value: float, resampled: Sequence[float]) -> dict[str, float]:
 
 
 def _by_frequency(
-    rankings: Sequence[Scores], golds: Sequence[frozenset[str]], threshold: float, frequency: Counter[str]
+    chosen: Sequence[AbstractSet[str]], golds: Sequence[frozenset[str]], frequency: Counter[str]
 ) -> dict[str, dict[str, float]]:
     bands = {"0": (0, 0), "1": (1, 1), "2-4": (2, 4), "5-19": (5, 19), "20+": (20, 10**9)}
     rows = {}
     for name, (low, high) in bands.items():
         counts = np.zeros(3, dtype=np.int64)
-        for scores, gold in zip(rankings, golds, strict=True):
-            band = {code: score for code, score in scores.items() if low <= frequency[code] <= high}
+        for own, gold in zip(chosen, golds, strict=True):
+            band = {code for code in own if low <= frequency[code] <= high}
             wanted = frozenset(code for code in gold if low <= frequency[code] <= high)
-            counts += np.array(counts_at(band, wanted, threshold))
+            counts += np.array(counts_of(band, wanted))
         precision, recall, f1 = micro(counts[None])
         rows[name] = {"gold": int(counts[2]), "precision": round(float(precision), 4),
                       "recall": round(float(recall), 4), "f1": round(float(f1), 4)}  # fmt: skip

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import linear
 import numpy as np
 import onnxruntime
 from corpus import Example
-from evaluation import counts_at, micro
+from evaluation import f1_of
 from rows import considered
 from stacking import Fitted, Rankings, Unseen
 from vigil.v1.meta_pb2 import ModelVersion
@@ -23,30 +24,34 @@ from services.nlp_coder.reading import Reader
 THRESHOLDS = (0.18, 0.2, 0.22, 0.24, 0.26, 0.28, 0.3, 0.32, 0.34, 0.36)
 
 
-def rankings(examples: Sequence[Example], unseen: Unseen, fitted: Fitted, threshold: float, reader: Reader) -> Rankings:
-    """What users get of these scores: the guidelines applied, a code's own score where it is not selected."""
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Of each note: scores by code, and the codes that are selected."""
+
+    rankings: Rankings
+    chosen: list[frozenset[str]]
+
+
+def serve(examples: Sequence[Example], unseen: Unseen, fitted: Fitted, threshold: float, reader: Reader) -> Served:
+    """What users get of these scores, with the guidelines applied."""
     ranker = Ranker(threshold, fitted.alone, fitted.hits)
     # Words of what only the model proposes do not matter here; any will do.
     somewhere = Occurrences(np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.float32), [(0, 1)])
     found = []
     for example, own, scored in zip(examples, unseen.candidates, unseen.with_model, strict=True):
         by_code = {code: Scored(code, score, score, [0]) for code, score in scored.items()}
-        prediction = Prediction(by_code, ModelVersion())
-        codes = ranked_codes(Basis(example.note, own, somewhere, prediction), ranker, reader)
-        found.append({code.code: code.score for code in codes})
-    return found
+        basis = Basis(example.note, own, somewhere, Prediction(by_code, ModelVersion()))
+        found.append(ranked_codes(basis, ranker, reader))
+    return Served(
+        [{code.code: code.score for code in codes} for codes in found],
+        [frozenset(code.code for code in codes if code.selected) for codes in found],
+    )
 
 
 def best_threshold(examples: Sequence[Example], unseen: Unseen, fitted: Fitted, reader: Reader) -> float:
     """Threshold of the highest micro-F1 once the guidelines have spoken."""
     golds = [example.gold for example in examples]
-
-    def f1_at(threshold: float) -> float:
-        found = rankings(examples, unseen, fitted, threshold, reader)
-        counts = [counts_at(scores, gold, threshold) for scores, gold in zip(found, golds, strict=True)]
-        return micro(np.array(counts))[2]
-
-    return max(THRESHOLDS, key=f1_at)
+    return max(THRESHOLDS, key=lambda value: f1_of(serve(examples, unseen, fitted, value, reader).chosen, golds))
 
 
 def difference_from_graph(path: Path, fitted: Fitted, examples: Sequence[Example]) -> float:

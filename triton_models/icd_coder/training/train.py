@@ -31,7 +31,8 @@ import served  # noqa: E402
 import stacking  # noqa: E402
 from corpus import Example  # noqa: E402
 from rows import FEATURES  # noqa: E402
-from stacking import Fitted, Rankings, Unseen  # noqa: E402
+from served import Served  # noqa: E402
+from stacking import Fitted, Unseen  # noqa: E402
 
 from services.nlp_coder.reading import Reader, load_reader  # noqa: E402
 
@@ -54,8 +55,10 @@ def main() -> None:
         both = [*train, *dev]
         shipped, own = stacking.fit(both)
         threshold = served.best_threshold(both, own, shipped, reader)
-        rankings = served.rankings(both, own, shipped, threshold, reader)
-        metrics["as_shipped_cross_validation"] = evaluation.report(rankings, _golds(both), threshold, _frequency(both))
+        given = served.serve(both, own, shipped, threshold, reader)
+        metrics["as_shipped_cross_validation"] = evaluation.report(
+            given.rankings, _golds(both), threshold, _frequency(both), given.chosen
+        )
         _say("as shipped, cross-validation", metrics["as_shipped_cross_validation"])
         notes = len(both)
     digest = _write(shipped, threshold, reader.code_set.version)
@@ -87,9 +90,9 @@ def _cross_validation(
 ) -> tuple[dict[str, object], float]:
     golds = _golds(train)
     threshold = served.best_threshold(train, unseen, fitted, reader)
-    rankings = served.rankings(train, unseen, fitted, threshold, reader)
+    given = served.serve(train, unseen, fitted, threshold, reader)
     found = {
-        "cross_validation": evaluation.report(rankings, golds, threshold, _frequency(train)),
+        "cross_validation": evaluation.report(given.rankings, golds, threshold, _frequency(train), given.chosen),
         "cross_validation_before_guidelines": evaluation.report(unseen.with_model, golds, threshold, _frequency(train)),
         "cross_validation_dictionary_alone": evaluation.report(
             unseen.alone, golds, fitted.alone.threshold, _frequency(train)
@@ -97,7 +100,7 @@ def _cross_validation(
     }
     for name, figures in found.items():
         _say(name, figures)
-    _write_predictions(train, rankings, threshold)
+    _write_predictions(train, given, threshold)
     return dict(found), threshold
 
 
@@ -105,9 +108,9 @@ def _look_at_dev(
     dev: list[Example], fitted: Fitted, threshold: float, reader: Reader, frequency: Counter[str]
 ) -> dict[str, object]:
     unseen = stacking.apply(fitted, dev)
-    rankings = served.rankings(dev, unseen, fitted, threshold, reader)
+    given = served.serve(dev, unseen, fitted, threshold, reader)
     found = {
-        "dev": evaluation.report(rankings, _golds(dev), threshold, frequency),
+        "dev": evaluation.report(given.rankings, _golds(dev), threshold, frequency, given.chosen),
         "dev_before_guidelines": evaluation.report(unseen.with_model, _golds(dev), threshold, frequency),
         "dev_dictionary_alone": evaluation.report(unseen.alone, _golds(dev), fitted.alone.threshold, frequency),
     }
@@ -116,12 +119,13 @@ def _look_at_dev(
     return dict(found)
 
 
-def _write_predictions(examples: Sequence[Example], rankings: Rankings, threshold: float) -> None:
+def _write_predictions(examples: Sequence[Example], given: Served, threshold: float) -> None:
     """What was said of each training note by what had not seen it; a file that is the same every time."""
     lines = [json.dumps({"threshold": threshold})]
-    for example, ranking in zip(examples, rankings, strict=True):
+    for example, ranking, chosen in zip(examples, given.rankings, given.chosen, strict=True):
         best = sorted(ranking.items(), key=lambda entry: (-entry[1], entry[0]))[: evaluation.LONGEST_RANKING]
-        lines.append(json.dumps({"id": example.name, "ranking": [[code, round(score, 4)] for code, score in best]}))
+        pairs = [[code, round(score, 4)] for code, score in best]
+        lines.append(json.dumps({"id": example.name, "ranking": pairs, "selected": sorted(chosen)}))
     CROSS_VALIDATION.parent.mkdir(exist_ok=True)
     CROSS_VALIDATION.write_bytes(gzip.compress(("\n".join(lines) + "\n").encode(), mtime=0))
 
