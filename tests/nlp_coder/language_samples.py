@@ -160,6 +160,7 @@ ENGLISH = [
     "Sputum culture: Pseudomonas aeruginosa, S to cefepime, R to ciprofloxacin",
     "Trop 0.04, 0.12, 0.35 ng/mL",
     "Femur fracture, left.",
+    "Ile 62, Leu 110, Val 200, Ile 70, Leu 121, Val 215, Ile 66, Leu 98",  # amino acids, and a Turkish "with"
     "",
     "  \n",
     "12.5",
