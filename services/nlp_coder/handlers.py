@@ -40,7 +40,7 @@ _MANY_ASSIGNED = 50
 _ALONE = "codes are from the dictionary and the rules alone"
 
 
-@dataclass(frozen=True, slots=True, repr=False)  # 100 MB of tables are nothing to print
+@dataclass(frozen=True, slots=True)
 class Coder:
     """What coding a note needs. `max_note_chars`: characters that are read."""
 
@@ -52,6 +52,10 @@ class Coder:
     icd_coder: IcdCoder
     clock: Clock
     max_note_chars: int
+
+    def __repr__(self) -> str:
+        """Short: 100 MB of tables are nothing to print."""
+        return "Coder(...)"
 
 
 @dataclass(frozen=True, slots=True)

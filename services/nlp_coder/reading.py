@@ -14,7 +14,7 @@ from services.nlp_coder.loose import LooseMention, LooseTable, find_loose, loose
 from services.nlp_coder.phrases import PhraseTable
 
 
-@dataclass(frozen=True, slots=True, repr=False)  # 100 MB of tables are nothing to print
+@dataclass(frozen=True, slots=True)
 class Reader:
     """All tables that reading needs; loaded once."""
 
