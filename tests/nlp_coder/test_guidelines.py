@@ -199,4 +199,4 @@ async def test_a_code_that_may_not_stand_beside_another_says_so(coder: Coder) ->
     code = next(code for code in answer.codes if code.withheld == "excludes1")
     assert (code.code, code.excluded_by, code.selected) == ("N19", "N17.9", False)
     assert code.rationale.endswith("not selected: not beside N17.9 (Excludes1)")
-    assert code.score < answer.threshold
+    assert code.score >= answer.threshold  # what coders do, and not what is coded
