@@ -53,8 +53,8 @@ def _bands(axes: Any, results: Results) -> None:
         at = [band + (place - (len(results.rows) - 1) / 2) * width for band in range(len(BANDS))]
         axes.bar(at, [one.value for one in recalls], width, yerr=spread, color=colour, error_kw={"linewidth": 0.8},
                  label=LABELS[row.family].replace("*", ""), zorder=2 if row.family == OURS else 1)  # fmt: skip
-    axes.set_xticks(range(len(BANDS)), [f"{band}\n{results.gold_by_band[band]} codes" for band in BANDS])
+    axes.set_xticks(range(len(BANDS)), [f"{band}\n{results.gold_by_band[band]} gold" for band in BANDS])
     axes.set_ylim(0, 1)
     axes.grid(axis="y", alpha=0.3)
     axes.legend(frameon=False, fontsize=7.5)
-    axes.set_title("recall by the number of training notes that have the code", fontsize=9)
+    axes.set_title("recall of gold codes by the number of training notes that have the code", fontsize=9)

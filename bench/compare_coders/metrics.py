@@ -37,31 +37,33 @@ def precision_at(ranking: Ranking, gold: frozenset[str], rank: int) -> float:
     return sum(code in gold for code, _score in ranking[:rank]) / rank
 
 
-def best_threshold(rankings: Sequence[Ranking], golds: Sequence[frozenset[str]]) -> float:
-    """The score from which on to choose for the highest micro-F1 on these notes; infinite when nothing is right."""
-    pairs = sorted(
-        ((score, code in gold) for ranking, gold in zip(rankings, golds, strict=True) for code, score in ranking),
-        reverse=True,
-    )
-    wanted = sum(len(gold) for gold in golds)
-    best, threshold, right = 0.0, float("inf"), 0
-    for place, (score, is_right) in enumerate(pairs, start=1):
-        right += is_right
-        is_last_of_its_score = place == len(pairs) or pairs[place][0] < score
-        f1 = 2 * right / (place + wanted)
-        if is_last_of_its_score and f1 > best:
-            best, threshold = f1, score
-    return threshold
+def best_threshold(scores: Floats, right: Bools, wanted: int) -> float:
+    """The score from which on to choose for the highest micro-F1; infinite when nothing is right.
+
+    scores, right: [proposed pairs of note and code]. wanted: number of gold codes of these notes.
+    """
+    if not right.any():
+        return float("inf")
+    order = np.argsort(-scores, kind="stable")
+    scores, counted = scores[order], right[order].cumsum()
+    f1 = 2 * counted / (np.arange(1, len(counted) + 1) + wanted)
+    is_last_of_its_score = np.append(scores[1:] < scores[:-1], [True])
+    return float(scores[np.where(is_last_of_its_score, f1, 0.0).argmax()])
 
 
 def held_out_thresholds(
     rankings: Sequence[Ranking], golds: Sequence[frozenset[str]], folds: NDArray[np.int64]
 ) -> dict[int, float]:
     """For each fold, the best threshold of the other folds' notes."""
+    pairs = list(zip(rankings, golds, strict=True))
+    scores = np.array([score for ranking in rankings for _code, score in ranking])
+    right = np.array([code in gold for ranking, gold in pairs for code, _score in ranking], dtype=np.bool_)
+    fold_of_pair = np.repeat(folds, [len(ranking) for ranking in rankings])
+    wanted = np.array([len(gold) for gold in golds])
     chosen = {}
     for fold in np.unique(folds).tolist():
-        rest = np.flatnonzero(folds != fold)
-        chosen[fold] = best_threshold([rankings[note] for note in rest], [golds[note] for note in rest])
+        rest = fold_of_pair != fold
+        chosen[fold] = best_threshold(scores[rest], right[rest], int(wanted[folds != fold].sum()))
     return chosen
 
 
@@ -91,7 +93,7 @@ def judge(
         for ranking, fold in zip(rankings, folds.tolist(), strict=True)
     ]
     codes = sorted(frozenset().union(*golds, *picked))
-    gold = np.array([[code in own for code in codes] for own in golds])
+    gold, chosen = _marked(golds, codes), _marked(picked, codes)
     by_fold = {fold: gold[folds != fold].sum(axis=0) for fold in np.unique(folds).tolist()}
     pairs = list(zip(rankings, golds, strict=True))
     ranked = {
@@ -99,12 +101,16 @@ def judge(
         "p_at_5": np.array([precision_at(ranking, own, 5) for ranking, own in pairs]),
         "p_at_15": np.array([precision_at(ranking, own, 15) for ranking, own in pairs]),
     }
-    return Judged(
-        ranked,
-        gold,
-        np.array([[code in own for code in codes] for own in picked]),
-        np.array([by_fold[fold] for fold in folds.tolist()]),
-    )
+    return Judged(ranked, gold, chosen, np.array([by_fold[fold] for fold in folds.tolist()]))
+
+
+def _marked(sets: Sequence[frozenset[str]], codes: Sequence[str]) -> Bools:
+    """[sets, codes], True where the set has the code."""
+    column = {code: index for index, code in enumerate(codes)}
+    marked = np.zeros((len(sets), len(codes)), dtype=np.bool_)
+    for row, own in enumerate(sets):
+        marked[row, [column[code] for code in own]] = True
+    return marked
 
 
 def ranking_figures(judged: Judged, weights: Floats) -> dict[str, Floats]:
@@ -131,13 +137,14 @@ def macro_figures(gold: Bools, chosen: Bools, weights: Floats) -> dict[str, Floa
     """
     own = gold.any(axis=0)
     gold, chosen = gold[:, own], chosen[:, own]
-    right = weights @ (gold & chosen)
-    proposed, wanted = weights @ chosen, weights @ gold
+    counts = weights.astype(np.float32)  # whole numbers up to the number of notes: exact, and half the work
+    right, proposed, wanted = (counts @ part.astype(np.float32) for part in (gold & chosen, chosen, gold))
     there = wanted > 0
     each = {
         "precision": right / np.maximum(proposed, 1),
         "recall": right / np.maximum(wanted, 1),
         "f1": 2 * right / np.maximum(proposed + wanted, 1),
-        "accuracy": 1 - (proposed + wanted - 2 * right) / weights.sum(axis=1, keepdims=True),
+        "accuracy": 1 - (proposed + wanted - 2 * right) / counts.sum(axis=1, keepdims=True),
     }
-    return {name: (values * there).sum(axis=1) / np.maximum(there.sum(axis=1), 1) for name, values in each.items()}
+    codes = np.maximum(there.sum(axis=1), 1)
+    return {name: (values * there).sum(axis=1, dtype=np.float64) / codes for name, values in each.items()}
