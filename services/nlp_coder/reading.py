@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.nlp_coder.code_set import CodeSet, load_code_set
-from services.nlp_coder.dictionary import Term, find_mentions, load_dictionary
+from services.nlp_coder.dictionary import Mention, Term, find_mentions, load_dictionary
 from services.nlp_coder.document import Document, Grammar, load_grammar, read
 from services.nlp_coder.evidence import ChronicConditions, ReadMention, chronic_conditions, is_patients
+from services.nlp_coder.excludes import excludes
 from services.nlp_coder.guidelines import Guidelines, load_guidelines
 from services.nlp_coder.loose import LooseMention, LooseTable, find_loose, loose_table
 from services.nlp_coder.phrases import PhraseTable
+
+# Absence of limbs and organs, transplants, implants and other states after operations.
+_LEFT_BY_OPERATIONS = ("Z89", "Z90", "Z94", "Z95", "Z96", "Z97", "Z98")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +71,37 @@ def read_note(text: str, reader: Reader) -> ReadNote:
             " ".join(document.words.norms[mention.first : mention.last]),
         )
         for mention in find_mentions(reader.dictionary, document)
-        if not document.in_header(mention.first)
+        if not document.in_header(mention.first) and not _is_done_now(mention, document)
     ]
-    return ReadNote(document, mentions, _loose(document, mentions, reader.loose))
+    return ReadNote(document, mentions, _loose(document, mentions, reader))
 
 
-def _loose(document: Document, mentions: list[ReadMention], table: LooseTable) -> list[LooseMention]:
-    """What is denied, or said of others, is looked past; so is what reads so as a whole."""
+def _loose(document: Document, mentions: list[ReadMention], reader: Reader) -> list[LooseMention]:
+    """What is denied, or said of others, is looked past; so is what reads so as a whole, or a whole name excludes."""
     hidden = bytearray(len(document.words))
     for entry in mentions:
         if not is_patients(entry.reading):
             hidden[entry.mention.first : entry.mention.last] = b"\x01" * (entry.mention.last - entry.mention.first)
-    found = find_loose(table, document, hidden)
-    return [one for one in found if is_patients(document.reading(one.mention.first, one.mention.last))]
+    found = find_loose(reader.loose, document, hidden)
+    return [
+        one
+        for one in found
+        if is_patients(document.reading(one.mention.first, one.mention.last))
+        and not _is_done_now(one.mention, document)
+        and not _is_excluded(one.mention, mentions, reader.code_set)
+    ]
+
+
+def _is_done_now(mention: Mention, document: Document) -> bool:
+    """Whether it is an operation that the note reports, which leaves a status only for later notes."""
+    return mention.code.startswith(_LEFT_BY_OPERATIONS) and document.section_name(mention.first) == "procedure"
+
+
+def _is_excluded(part: Mention, mentions: Sequence[ReadMention], code_set: CodeSet) -> bool:
+    """Whether it stands inside a whole name that excludes it: "ductal carcinoma in situ" is no invasive carcinoma."""
+    return any(
+        whole.mention.first <= part.first
+        and part.last <= whole.mention.last
+        and (excludes(part.code, whole.mention.code, code_set) or excludes(whole.mention.code, part.code, code_set))
+        for whole in mentions
+    )

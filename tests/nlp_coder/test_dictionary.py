@@ -1,7 +1,7 @@
 import pytest
 
 from services.nlp_coder.handlers import Coder
-from services.nlp_coder.reading import read_note
+from services.nlp_coder.reading import ReadNote, read_note
 from tests.nlp_coder.fakes import coded
 
 
@@ -39,6 +39,30 @@ def test_a_coma_score_is_no_coma(coder: Coder) -> None:
 def test_the_longest_term_wins(coder: Coder) -> None:
     note = read_note("acute respiratory failure", coder.reader)
     assert [read.phrase for read in note.mentions] == ["acute respiratory failure"]
+
+
+@pytest.mark.parametrize(
+    ("text", "whole", "part"),
+    [
+        ("Ductal carcinoma in situ of the left breast", "D05.12", "C50"),
+        ("Non insulin dependent diabetes mellitus", "E11.9", "E10"),
+        ("Iron deficiency anemia", "D50.9", "E61.1"),
+    ],
+)
+def test_no_part_of_a_name_stands_for_what_the_name_excludes(text: str, whole: str, part: str, coder: Coder) -> None:
+    note = read_note(text, coder.reader)
+    assert whole in _codes(note)
+    assert not any(code.startswith(part) for code in _codes(note))
+
+
+@pytest.mark.parametrize(("header", "is_status"), [("PROCEDURE PERFORMED", False), ("ASSESSMENT", True)])
+def test_an_operation_that_a_note_reports_is_no_status_yet(header: str, is_status: bool, coder: Coder) -> None:
+    note = read_note(f"{header}: Coronary artery bypass.", coder.reader)
+    assert ("Z95.1" in _codes(note)) == is_status
+
+
+def _codes(note: ReadNote) -> set[str]:
+    return {read.mention.code for read in note.mentions} | {loose.mention.code for loose in note.loose}
 
 
 def test_a_section_header_is_no_mention(coder: Coder) -> None:
