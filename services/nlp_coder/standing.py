@@ -16,10 +16,11 @@ from services.nlp_coder.document import Document
 from services.nlp_coder.evidence import TIMELESS, ChronicConditions, ReadMention
 from services.nlp_coder.history_codes import HistoryCodes, code_of, holds, load_history_codes
 from services.nlp_coder.phrases import PhraseTable, phrase_table
+from services.nlp_coder.status_codes import in_allergy_list
 from services.nlp_coder.tokens import words_of
 
 Standing = Literal["current", "uncertain", "past", "denied", "family", "other", "hypothetical"]
-_MALIGNANT = "C"
+_MALIGNANT, _STATUS = "C", "Z"
 # "A long history of": since then, and not once. The trigger table knows "3-week history of" itself.
 _SINCE = frozenset({"long", "longstanding", "lifelong", "short", "brief", "chronic"})
 _UNITS = frozenset({"hour", "day", "week", "month", "year"})
@@ -51,9 +52,16 @@ def standing_of(read: ReadMention, document: Document, tables: StandingTables) -
         return "denied"
     if reading.status == "hypothetical":
         return "hypothetical"
+    if in_allergy_list(document, read.mention.first) and _is_reaction(read.mention.code, tables):
+        return "hypothetical"
     if reading.historical and _is_over(read, document, tables):
         return "past"
     return "uncertain" if reading.status == "possible" else "current"
+
+
+def _is_reaction(code: str, tables: StandingTables) -> bool:
+    """Hives after penicillin, not hay fever or the allergy itself."""
+    return code[0] != _STATUS and code not in tables.chronic
 
 
 def _is_over(read: ReadMention, document: Document, tables: StandingTables) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,15 +13,20 @@ from services.nlp_coder.document import Document
 from services.nlp_coder.phrases import PhraseTable, matches, phrase_table
 from services.nlp_coder.tokens import words_of
 
-_WHEN = ("past", "any")
+_WHEN = ("past", "any", "allergies")
+_ALLERGIES = "allergies"
+# A list of allergens is short; what comes later stands under a header that was not recognised.
+_MOST_ALLERGY_WORDS = 20
+# First words of a list that is empty.
+_NO_ALLERGIES = frozenset({"no", "none", "nil", "nka", "nkda", "deny", "denies", "denied", "negative", "unknown"})
 
 
 @dataclass(frozen=True, slots=True)
 class StatusTerm:
-    """What a phrase stands for; `only_past`: only as something that was done before."""
+    """What a phrase stands for; `when`: one of `_WHEN`, as explained in the table."""
 
     code: str
-    only_past: bool
+    when: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,7 @@ def load_status_terms(code_set: CodeSet) -> PhraseTable[StatusTerm]:
     for phrase, when, code, _source in rows("status_phrases.tsv", 4):
         if when not in _WHEN or code not in code_set.codes:
             raise ValueError(f"status_phrases.tsv: {phrase}: {when} {code} is not known")
-        terms.append((words_of(phrase).norms, StatusTerm(code, only_past=when == "past")))
+        terms.append((words_of(phrase).norms, StatusTerm(code, when)))
     return phrase_table(terms)
 
 
@@ -49,6 +55,22 @@ def status_mentions(document: Document, terms: PhraseTable[StatusTerm]) -> Itera
         if document.in_header(first):
             continue
         reading = document.reading(first, last)
-        is_past = reading.historical or document.section_name(first) in HISTORICAL_SECTIONS
-        if reading.status == "present" and reading.experiencer == "patient" and (is_past or not term.only_past):
+        if reading.experiencer == "patient" and _applies(term, document, first, reading):
             yield StatusMention(first, last, term.code, reading)
+
+
+def in_allergy_list(document: Document, word: int) -> bool:
+    """Whether a word stands in the list under a header "Allergies", as an allergen or what it does."""
+    section = document.sections[document.section[word]]
+    if section.name != _ALLERGIES:
+        return False
+    first = bisect_left(document.words.starts, section.body)
+    return first <= word < first + _MOST_ALLERGY_WORDS and document.words.norms[first] not in _NO_ALLERGIES
+
+
+def _applies(term: StatusTerm, document: Document, word: int, reading: Reading) -> bool:
+    if term.when == "allergies":
+        # What is listed is a condition that comes with the drug, and reads so.
+        return reading.status in ("present", "conditional") and in_allergy_list(document, word)
+    is_past = reading.historical or document.section_name(word) in HISTORICAL_SECTIONS
+    return reading.status == "present" and (is_past or term.when == "any")
