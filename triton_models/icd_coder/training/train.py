@@ -22,7 +22,8 @@ HERE = Path(__file__).resolve().parent
 MODEL = HERE.parent
 sys.path[:0] = [str(HERE), str(HERE.parents[2]), str(HERE.parents[2] / "generated")]
 
-import card  # noqa: E402 - after the path
+import audit_training  # noqa: E402 - after the path
+import card  # noqa: E402
 import corpus  # noqa: E402
 import evaluation  # noqa: E402
 import graph  # noqa: E402
@@ -41,7 +42,7 @@ CROSS_VALIDATION = MODEL / "predictions" / "cross_validation.jsonl.gz"
 
 
 def main() -> None:
-    """Write model.onnx, assets/, predictions/, metrics.json and config.pbtxt. `--without-dev` leaves dev shut."""
+    """Write the model with all that stands beside it, and the audit's operating points. `--without-dev` leaves dev shut."""
     data = Path(os.environ.get("VIGIL_TRAINING_DATA", "../shared/data")) / "codiesp"
     reader = load_reader()
     train = corpus.load(data / "train.jsonl.gz", reader)
@@ -75,6 +76,7 @@ def main() -> None:
     _write_metrics(metrics, shipped)
     if "dev" in metrics:
         card.write_tables(MODEL)
+    audit_training.main()
 
 
 def _golds(examples: Sequence[Example]) -> list[frozenset[str]]:
