@@ -26,7 +26,7 @@ def test_there_are_sixty_cases() -> None:
     assert len(rows()) >= 60
 
 
-@pytest.mark.parametrize(("text", "wanted", "unwanted", "about"), rows(), ids=lambda cell: None)
+@pytest.mark.parametrize(("text", "wanted", "unwanted", "about"), rows(), ids=range(len(rows())))
 async def test_a_note_is_coded_as_its_readers_would(
     text: str, wanted: list[str], unwanted: list[str], about: str, coder: Coder
 ) -> None:

@@ -42,7 +42,7 @@ CROSS_VALIDATION = MODEL / "predictions" / "cross_validation.jsonl.gz"
 
 
 def main() -> None:
-    """Write the model with all that stands beside it, and the audit's operating points. `--without-dev` leaves dev shut."""
+    """Write the model, all that stands beside it, and the audit's operating points. `--without-dev`: dev stays shut."""
     data = Path(os.environ.get("VIGIL_TRAINING_DATA", "../shared/data")) / "codiesp"
     reader = load_reader()
     train = corpus.load(data / "train.jsonl.gz", reader)
