@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 from services.nlp_coder.data_files import rows
@@ -34,6 +34,12 @@ _WRAPPED_LINE_CHARS = 55
 _WIDEST_SCREEN = 130
 _ROOM = 3
 _LOOK_BACK = 24
+# What is as long as this is no abbreviation but those that the table knows: "no fever. cough is present"; local.
+_WHOLE_WORD = 5
+# "No headache; double vision; or loss of hearing" is one list, which its last semicolon tells. Local.
+_LAST_ITEM = re.compile(r";\s*(?:and/)?or\b")
+_BREAK = re.compile(r"[.!?\n]")
+_LIST_CHARS = 200
 
 
 def abbreviations() -> frozenset[str]:
@@ -46,6 +52,7 @@ def sentence_starts(text: str, known: frozenset[str], section_starts: Sequence[i
     starts = {0, *section_starts}
     length = len(text)
     width = max(map(len, text.split("\n"))) if "\n" in text else 0
+    last_items = [match.start() for match in _LAST_ITEM.finditer(text)]
     for match in _CANDIDATE.finditer(text):
         start, end = match.span()
         if end >= length:
@@ -55,9 +62,18 @@ def sentence_starts(text: str, known: frozenset[str], section_starts: Sequence[i
             ends = _line_ends(text, start, end, width)
         else:
             ends = mark in ";," or _full_stop_ends(text, start, end, known)
+            ends = ends and not (mark == ";" and _is_listed(text, start, last_items))
         if ends:
             starts.add(end)
     return sorted(starts) if len(starts) > 1 else [0]
+
+
+def _is_listed(text: str, semicolon: int, last_items: Sequence[int]) -> bool:
+    """Whether a semicolon parts the items of one list. last_items: where "; or" stands."""
+    following = bisect_left(last_items, semicolon)
+    if following == len(last_items) or last_items[following] - semicolon > _LIST_CHARS:
+        return False
+    return _BREAK.search(text, semicolon, last_items[following]) is None
 
 
 def _full_stop_ends(text: str, start: int, end: int, known: frozenset[str]) -> bool:
@@ -77,7 +93,7 @@ def _full_stop_ends(text: str, start: int, end: int, known: frozenset[str]) -> b
         return not following[:1].isdigit()
     if word[1].lower() in known or (len(word[1]) == 1 and word[1].isupper()):
         return following[:1] in ("\n", "\r")
-    return not following[:1].islower()
+    return not following[:1].islower() or (len(word[1]) >= _WHOLE_WORD and word[1].isalpha())
 
 
 def _line_ends(text: str, start: int, end: int, width: int) -> bool:

@@ -25,6 +25,7 @@ def sentences(text: str) -> list[str]:
         ),
         ("no fever\n\ncough", ["no fever", "cough"]),
         ("No fever; cough present", ["No fever;", "cough present"]),
+        ("No fever; chills; or cough. Pale; weak", ["No fever; chills; or cough.", "Pale;", "weak"]),
         ("Stricture.,2.  Dysphagia.", ["Stricture.", ",2.  Dysphagia."]),
     ],
 )
