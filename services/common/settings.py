@@ -1,12 +1,25 @@
 """Settings come from the environment (`VIGIL_...`) or a `.env` file; `vigil config` prints them."""
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def _existing_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError(f"there is no time zone {name!r}") from None
+    return name
+
+
+# An IANA zone that this machine knows.
+ZoneName = Annotated[str, AfterValidator(_existing_zone)]
 
 
 def _config(prefix: str) -> SettingsConfigDict:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from pydantic import Field
 
-from services.common.settings import ServiceSettings, SharedSettings, service_config
+from services.common.settings import ServiceSettings, SharedSettings, ZoneName, service_config
 
 
 class Example(ServiceSettings):
@@ -45,3 +45,13 @@ def test_a_dotenv_file_is_read(tmp_path: Path) -> None:
 
 def test_every_setting_says_what_it_means() -> None:
     assert [name for name, field in SharedSettings.model_fields.items() if not field.description] == []
+
+
+class InAZone(Example):
+    time_zone: ZoneName = Field("UTC", description="Zone.")
+
+
+def test_a_time_zone_has_to_exist() -> None:
+    assert InAZone(time_zone="Europe/Madrid").time_zone == "Europe/Madrid"
+    with pytest.raises(ValueError, match="there is no time zone 'Mars/Base'"):
+        InAZone(time_zone="Mars/Base")
