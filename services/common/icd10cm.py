@@ -9,7 +9,7 @@ _NAMES = frozenset({
     "HTTPHL7ORGFHIRSIDICD10US",
 })  # fmt: skip
 _OID = re.compile(r"^(?:urn:oid:)?2\.16\.840\.1\.113883\.6\.(?:90|3)$", re.IGNORECASE)
-_SHAPE = re.compile(r"[A-TV-Z][0-9][0-9A-Z](?:\.?[0-9A-Z]{1,4})?", re.IGNORECASE)
+_SHAPE = re.compile(r"[A-Z][0-9][0-9A-Z](?:\.?[0-9A-Z]{1,4})?", re.IGNORECASE)
 _CATEGORY = 3
 
 

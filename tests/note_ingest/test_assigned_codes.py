@@ -104,6 +104,7 @@ async def test_the_conditions_of_a_bundle_reach_the_topic_with_its_document(
         ("J18.9", "ICD-10-CM", True),
         ("J18.9", "urn:oid:2.16.840.1.113883.6.90", True),
         ("J18.9", "", True),
+        ("U07.1", "", True),
         ("233604007", "", False),
         ("J18.9", "I9C", False),
         ("J18.9", "http://snomed.info/sct", False),
@@ -114,6 +115,6 @@ def test_a_system_is_icd_10_cm_by_its_name_or_the_code_by_its_shape(code: str, s
 
 
 def test_a_code_is_written_with_its_dot_in_upper_case() -> None:
-    assert [written(code) for code in ("j189", "J18.9", "i10", "s72 001a", "486")] == [
-        "J18.9", "J18.9", "I10", "S72.001A", "486",
+    assert [written(code) for code in ("j189", "J18.9", "i10", "s72 001a", "u071", "486")] == [
+        "J18.9", "J18.9", "I10", "S72.001A", "U07.1", "486",
     ]  # fmt: skip
