@@ -27,6 +27,8 @@ def sentences(text: str) -> list[str]:
         ("No fever; cough present", ["No fever;", "cough present"]),
         ("No fever; chills; or cough. Pale; weak", ["No fever; chills; or cough.", "Pale;", "weak"]),
         ("Stricture.,2.  Dysphagia.", ["Stricture.", ",2.  Dysphagia."]),
+        ("no nystagmus. papilledema present", ["no nystagmus.", "papilledema present"]),
+        ("no assoc. nausea", ["no assoc. nausea"]),
     ],
 )
 def test_sentences_end_where_a_reader_would_end_them(text: str, expected: list[str]) -> None:
