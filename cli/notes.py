@@ -38,15 +38,21 @@ def lines(path: Path) -> Iterator[str]:
         raise CliError(f"Cannot read {path}: {error.strerror}.") from error
 
 
-def well_formed(text: str) -> str:
-    """Half surrogates, which JSON can hold and no text may, become the replacement character; lengths stay."""
+def well_formed(text: Any) -> str:
+    """Half surrogates, which JSON can hold and no text may, become the replacement character; lengths stay.
+
+    Raises TypeError for what is no string: a list of strings would pass for one.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"a {type(text).__name__} is no text")
     return "".join("\ufffd" if "\ud800" <= character <= "\udfff" else character for character in text)
 
 
 async def answers(requests: Iterator[Asked], method: str) -> AsyncIterator[tuple[Any, Any]]:
     """(answer, the caller's id) of each request, in order, with bounded concurrency. method: of NlpCoderService.
 
-    Raises CliError when the service is away or refuses.
+    Raises CliError when the service is away or refuses, and for a line that is no request once those before it are
+    answered.
     """
     import asyncio
     from collections import deque
@@ -64,8 +70,12 @@ async def answers(requests: Iterator[Asked], method: str) -> AsyncIterator[tuple
     async with grpc.aio.insecure_channel(target, options=options) as channel:
         call = getattr(NlpCoderServiceStub(channel), method)
         pending: deque[asyncio.Task[tuple[Any, Any]]] = deque()
+        slip: CliError | None = None
         try:
-            for asked in requests:
+            while asked := _next(requests):
+                if isinstance(asked, CliError):
+                    slip = asked
+                    break
                 pending.append(asyncio.create_task(_ask(call, asked)))
                 if len(pending) >= CONCURRENT:
                     yield await pending.popleft()
@@ -76,6 +86,16 @@ async def answers(requests: Iterator[Asked], method: str) -> AsyncIterator[tuple
         finally:
             for task in pending:
                 task.cancel()
+    if slip:
+        raise slip
+
+
+def _next(requests: Iterator[Asked]) -> Asked | CliError | None:
+    """The next request, or why there is none; None at the end."""
+    try:
+        return next(requests, None)
+    except CliError as error:
+        return error
 
 
 async def _ask(call: Any, asked: Asked) -> tuple[Any, Any]:

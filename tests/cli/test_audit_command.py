@@ -42,6 +42,7 @@ def test_a_plain_file_is_audited_with_the_codes_of_the_call(tmp_path: Path) -> N
         '{"id":"1","text":"x"}',
         '{"id":"1","text":"x","codes":"I10"}',
         '{"id":"1","text":"x","codes":[5]}',
+        '{"id":"1","text":["x"],"codes":[]}',
     ],
 )
 def test_a_line_that_cannot_be_audited_is_named(line: str, tmp_path: Path) -> None:
