@@ -105,7 +105,7 @@ def apply_guidelines(
     ]
     standings: list[tuple[ReadMention, Standing]] = [*outside, *((read, _as_status(read)) for read in inside)]
     said = _said(standings, guidelines.code_set)
-    taken = _taken(standings)
+    taken = _taken(standings, said)
     withheld: dict[str, Withheld] = {}
     is_outpatient = kind in _OUTPATIENT_KINDS
     for candidate in codes:
@@ -183,10 +183,14 @@ def _contradiction(code: str, said: Mapping[str, set[Standing]], *, is_outpatien
     return None
 
 
-def _taken(standings: Sequence[tuple[ReadMention, Standing]]) -> dict[int, Reason | None]:
+def _taken(
+    standings: Sequence[tuple[ReadMention, Standing]], said: Mapping[str, set[Standing]]
+) -> dict[int, Reason | None]:
     """Words of mentions that are no current condition, with why; None for the words that made them so."""
     taken: dict[int, Reason | None] = {}
-    for read, standing in standings:
+    for read, own in standings:
+        # What was looked for and not found: the denial holds.
+        standing: Standing = "denied" if own == "uncertain" and "denied" in said[read.mention.code] else own
         if standing == "current":
             continue
         if standing != "uncertain":

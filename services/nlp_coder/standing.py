@@ -13,7 +13,7 @@ from typing import Literal
 from services.nlp_coder.code_set import CodeSet
 from services.nlp_coder.data_files import rows
 from services.nlp_coder.document import Document
-from services.nlp_coder.evidence import TIMELESS, ChronicConditions, ReadMention
+from services.nlp_coder.evidence import CATEGORY_CHARACTERS, TIMELESS, ChronicConditions, ReadMention
 from services.nlp_coder.history_codes import HistoryCodes, code_of, holds, load_history_codes
 from services.nlp_coder.phrases import PhraseTable, phrase_table
 from services.nlp_coder.status_codes import in_allergy_list
@@ -21,6 +21,8 @@ from services.nlp_coder.tokens import words_of
 
 Standing = Literal["current", "uncertain", "past", "denied", "family", "other", "hypothetical"]
 _MALIGNANT, _STATUS = "C", "Z"
+# Encounters for something: unlike a state, one that was is over.
+_ENCOUNTERS = (("Z00", "Z13"), ("Z23", "Z23"), ("Z40", "Z53"))
 # "A long history of": since then, and not once. The trigger table knows "3-week history of" itself.
 _SINCE = frozenset({"long", "longstanding", "lifelong", "short", "brief", "chronic"})
 _UNITS = frozenset({"hour", "day", "week", "month", "year"})
@@ -54,9 +56,13 @@ def standing_of(read: ReadMention, document: Document, tables: StandingTables) -
         return "hypothetical"
     if in_allergy_list(document, read.mention.first) and _is_reaction(read.mention.code, tables):
         return "hypothetical"
-    if reading.historical and _is_over(read, document, tables):
+    if reading.historical and (_is_encounter(read.mention.code) or _is_over(read, document, tables)):
         return "past"
     return "uncertain" if reading.status == "possible" else "current"
+
+
+def _is_encounter(code: str) -> bool:
+    return any(first <= code[:CATEGORY_CHARACTERS] <= last for first, last in _ENCOUNTERS)
 
 
 def _is_reaction(code: str, tables: StandingTables) -> bool:
