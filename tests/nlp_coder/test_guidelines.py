@@ -106,6 +106,13 @@ def test_a_code_that_rests_on_a_past_mention_alone_is_past_too(coder: Coder, gui
     assert not apply_guidelines([on_both], note.mentions, note.document, guidelines).withheld
 
 
+def test_a_code_that_rests_on_what_was_looked_for_and_not_found_is_denied(coder: Coder, guidelines: Guidelines) -> None:
+    note = read_note("Evaluate for pneumothorax. No pneumothorax.", coder.reader)
+    candidate = Candidate("T14.8", spans=((13, 25),))
+    withheld = apply_guidelines([candidate], note.mentions, note.document, guidelines).withheld
+    assert withheld["T14.8"].reason == "denied"
+
+
 def test_the_order_of_the_candidates_changes_nothing(coder: Coder, guidelines: Guidelines) -> None:
     text = "Type 1 diabetes. Type 2 diabetes. Acute kidney failure. Kidney failure. No pneumonia."
     note = read_note(text, coder.reader)
