@@ -12,8 +12,8 @@ from services.nlp_coder.data_files import rows
 # It begins with one class of characters, by which the search skips; a run of marks is tried from its beginning only.
 _CANDIDATE = re.compile(
     r"[.!?;\n,](?:(?<=[.!?])(?<![.!?][.!?])[.!?]*[\"')\]]*(?=\s|$|,\s*[A-Z0-9])|(?<=\n)[ \t\r\n]*|(?<=;)"
-    # A line's end that the sending system made a comma: "Clear,HEART: Regular", ", 3) Anxiety".
-    r"|(?<=,)(?=[A-Z][A-Za-z /()&-]{1,40}:|\s+\d{1,2}[.)]\s+[A-Z]))"
+    # A line's end that the sending system made a comma: "Clear,HEART: Regular", ", 3) Anxiety", ", 7)TURP".
+    r"|(?<=,)(?=[A-Z][A-Za-z /()&-]{1,40}:|\s+\d{1,2}[.)]\s+[A-Z]|\s*\d{1,2}\)[A-Za-z]))"
 )
 _LAST_WORD = re.compile(r"([\w.]+)$")
 _LIST_ITEM = re.compile(r"(?:[-*\u2022\u00b7+\u2013#>]|\(?\d{1,2}[.)]|\(?[A-Ha-h]\)|[A-Z][A-Za-z /]{1,30}:)")
@@ -21,6 +21,8 @@ _LIST_NUMBER = re.compile(r"(?:^|[\n,:;.]\s*)\s*\d{1,2}$")
 # "No. 5" is a number; "Cough? No. Fever? Yes." is not.
 _NUMBER = frozenset({"no", "nos"})
 _DOTTED = re.compile(r"[A-Za-z](?:\.[A-Za-z])+$")
+# The next item of a list, after a line's end that the sending system made a comma: "p.r.n.,2. Angina".
+_NEXT_ITEM = re.compile(r",\s*\d{1,2}[.)]\s*[A-Z]")
 # No sentence ends with one of these, so its line was broken; local.
 _GOES_ON = re.compile(
     r"\b(?:and|or|nor|of|for|with|without|no|any|the|an?|to|by|in|on|from|is|was|were|are|has|had|have|denie[sd]|his|her"
@@ -86,7 +88,7 @@ def _full_stop_ends(text: str, start: int, end: int, known: frozenset[str]) -> b
     following = text[end : end + 8].lstrip(" \t")
     next_character = text[end : end + 1]
     if (next_character in (" ", "\t") and _LIST_NUMBER.search(before)) or (
-        next_character == "," and _DOTTED.match(word[1])
+        next_character == "," and _DOTTED.match(word[1]) and not _NEXT_ITEM.match(text, end)
     ):
         return False
     if word[1].lower() in _NUMBER:
