@@ -12,8 +12,8 @@ from services.nlp_coder.dictionary import Mention
 CATEGORY_CHARACTERS = 3
 # Chapter 18: symptoms, signs and abnormal findings.
 SYMPTOMS = "R"
-# Symptoms, and the factors of chapter 21: a time in the past does not end them.
-TIMELESS = (SYMPTOMS, "Z")
+# Symptoms, with the pains of joints, back and limbs, and the factors of chapter 21: a past time does not end them.
+TIMELESS = (SYMPTOMS, "M25.5", "M54", "M79.6", "Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def is_current(reading: Reading, code: str, chronic: ChronicConditions) -> bool:
     A past symptom has no code of its own and mostly opens the present story ("a history of weight loss"): it stays.
     A status (chapter 21) holds however long ago it began.
     """
-    return is_patients(reading) and (not reading.historical or code[0] in TIMELESS or code in chronic)
+    return is_patients(reading) and (not reading.historical or code.startswith(TIMELESS) or code in chronic)
 
 
 def gathered(mentions: Sequence[ReadMention]) -> dict[str, CodeEvidence]:

@@ -72,7 +72,7 @@ def _is_reaction(code: str, tables: StandingTables) -> bool:
 
 def _is_over(read: ReadMention, document: Document, tables: StandingTables) -> bool:
     code, trigger = read.mention.code, read.reading.trigger
-    if code[0] in TIMELESS or code_of(tables.history.personal, code) is None:
+    if code.startswith(TIMELESS) or code_of(tables.history.personal, code) is None:
         return False
     cues = _cues_near(read, document, tables.cues)
     if "ongoing" in cues or _lasts(read, document):
