@@ -20,7 +20,7 @@ _LONGEST_TERM_WORDS = 9
 # Stands for nothing, and keeps the terms inside it from matching: "coma score" is no coma.
 _NO_CODE = ""
 # Acronyms that in lower case are everyday words; only their capitals are the acronym.
-_ALSO_WORDS = frozenset({"cap", "pad", "ha", "aids", "ms"})
+_ALSO_WORDS = frozenset({"cap", "pad", "pin", "ha", "aids", "ms"})
 _PARENTHESIS = re.compile(r"\s*[(\[][^)\]]*[)\]]")
 _PARENTHESIS_ONLY = re.compile(r"(\w+) \((\w+)\) (.*)")
 # Endings that say "nothing more is known", which notes leave out. Conventions I.A.6, ICD-10-CM Guidelines 2026.
