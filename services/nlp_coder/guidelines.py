@@ -117,8 +117,11 @@ def apply_guidelines(
         if reason is not None:
             withheld[code] = Withheld(reason)
     added = _history(outside, statuses, said, guidelines.standing, document)
-    chosen = sorted((-one.score, one.code) for one in codes if one.selected and one.code not in withheld)
-    together = [*(code for _score, code in chosen), *(one.code for one in added)]
+    # What the text names in full goes before what only the model reads in it: "type 1 diabetes" is not type 2.
+    named = {read.mention.code for read in mentions}
+    kept = (one for one in codes if one.selected and one.code not in withheld)
+    chosen = sorted(kept, key=lambda one: (one.code not in named, -one.score, one.code))
+    together = [*(one.code for one in chosen), *(one.code for one in added)]
     excluded = excluded_codes(together, guidelines.code_set, _Related(mentions, document))
     withheld |= {code: Withheld("excludes1", other) for code, other in excluded.items()}
     return Ruling([one for one in added if one.code not in excluded], withheld)

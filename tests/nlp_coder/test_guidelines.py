@@ -91,6 +91,13 @@ def test_a_withheld_code_says_why_and_for_what(coder: Coder, guidelines: Guideli
     assert (ruling.withheld["N19"].reason, ruling.withheld["N19"].by) == ("excludes1", "N17.9")
 
 
+def test_what_a_note_names_stands_before_what_the_model_reads_in_it(coder: Coder, guidelines: Guidelines) -> None:
+    note = read_note("Type 1 diabetes.", coder.reader)
+    candidates = [Candidate("E11.9", 0.9), Candidate("E10.9", 0.4)]
+    ruling = apply_guidelines(candidates, note.mentions, note.document, guidelines)
+    assert {code: one.by for code, one in ruling.withheld.items()} == {"E11.9": "E10.9"}
+
+
 def test_a_denied_kind_denies_its_forms_and_a_denied_form_only_itself(coder: Coder, guidelines: Guidelines) -> None:
     note = read_note("No pneumonia.", coder.reader)
     candidates = [Candidate("J18.1"), Candidate("J44.9")]
