@@ -3,10 +3,10 @@
 from prometheus_client import Counter, Histogram
 
 NOTES = Counter("vigil_nlp_coder_notes_total", "Notes read, by outcome.", ["outcome"])
-CODES = Counter("vigil_nlp_coder_codes_total", "Codes over the operating point, by origin.", ["origin"])
+CODES = Counter("vigil_nlp_coder_codes_total", "Codes selected, by origin.", ["origin"])
 READ_SECONDS = Histogram(
     "vigil_nlp_coder_read_seconds",
-    "Processor time of one note, the model's inference left out.",
+    "Processor time until a note's words, mentions and model input stand; ranking and audit come after.",
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0),
 )
 NOTE_CHARACTERS = Histogram(
