@@ -14,6 +14,7 @@ from services.nlp_coder.audit_facts import (
     describing_words,
     facts_of,
     is_plain,
+    misplaced,
     missed_features,
     near,
     sided_code,
@@ -34,13 +35,17 @@ _TELLING = 3.9
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What the note holds of one assigned code. code: None when the code set has no such code."""
+    """What the note holds of one assigned code. code: None when the code set has no such code.
+
+    misplaced: words, first and after the last, that tell the condition of the other side alone.
+    """
 
     code: Code | None
     features: tuple[float, ...] = ()
     plainly: bool = False
     denials: tuple[ReadMention, ...] = ()
     closer: Closer | None = None
+    misplaced: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +105,14 @@ def measure(code: str | None, assigned: frozenset[str], facts: Facts, tables: Ta
         is_plain(entry, facts, tables.reader.chronic),
         tuple(denials(entry, facts, tables.reader.code_set)),
         _closest(entry, assigned, facts, tables),
+        tuple(misplaced(entry, facts, tables.reader.code_set)),
     )
 
 
 def verdict_of(measured: Measured, policy: Policy) -> Verdict:
-    """Denied before less specific before supported."""
+    """Of the other side or denied, before less specific, before supported."""
     own = policy.support.probability(measured.features)
-    if measured.denials and own < policy.contradicted:
+    if measured.misplaced or (measured.denials and own < policy.contradicted):
         return "contradicted"
     is_supported = measured.plainly or own >= policy.supported
     if measured.closer is not None and measured.closer.score >= policy.closer:
@@ -140,10 +146,10 @@ def omission_features(code: Code, assigned: Sequence[Code], facts: Facts, tables
 
 
 def is_to_add(code: Code, assigned: Iterable[Code], facts: Facts, tables: Tables) -> bool:
-    """Whether a code adds to the assigned ones what the note does not deny."""
+    """Whether a code adds to the assigned ones what the note does not deny, nor tell of the other side."""
     if any(leaves_nothing_to(other, code) for other in assigned):
         return False
-    return not denials(code, facts, tables.reader.code_set)
+    return not denials(code, facts, tables.reader.code_set) and not misplaced(code, facts, tables.reader.code_set)
 
 
 def _closest(code: Code, assigned: frozenset[str], facts: Facts, tables: Tables) -> Closer | None:
@@ -163,7 +169,8 @@ def _judged(sent: str, measured: Measured, held: _Held) -> Audited:
     facts, verdict = held.facts, verdict_of(measured, held.policy)
     score = held.policy.support.probability(measured.features)
     if verdict == "contradicted":
-        return Audited(sent, verdict, score, _at(facts, measured.denials), code.display)
+        against = _spans(facts, measured.misplaced) or _at(facts, measured.denials)
+        return Audited(sent, verdict, score, against, code.display)
     if verdict == "less_specific" and measured.closer is not None:
         closer = measured.closer
         spans = _spans(facts, closer.words) or held.ranked[closer.code].spans

@@ -36,6 +36,8 @@ _LEAST = 0.001
 _MOST_MENTIONS = 4
 # Weight of a word that no name of the code set has: as rare as can be. ln(98,000), the number of names.
 _UNKNOWN_WORD = 11.5
+_BOTH = "bilateral"
+_ONE_SIDE = ("right", "left")
 # How far from a mention its side stands ("pain in the right knee").
 _SIDE_WORDS = 4
 
@@ -161,7 +163,7 @@ def near(code: Code, facts: Facts, code_set: CodeSet) -> list[ReadMention]:
 
 
 def denials(code: Code, facts: Facts, code_set: CodeSet) -> list[ReadMention]:
-    """Mentions that deny it, or tell it of somebody else, when none says that the patient has or had it.
+    """Mentions that deny it, or tell it of somebody else or as what may come, when none tells it of the patient.
 
     To deny the general is to deny the special, and not the other way round; a suspicion does not outweigh a denial.
     """
@@ -184,7 +186,7 @@ def _includes(general: Code, code: Code) -> bool:
 
 
 def _denies(read: ReadMention) -> bool:
-    return read.reading.experiencer != "patient" or read.reading.status == "absent"
+    return read.reading.experiencer != "patient" or read.reading.status in ("absent", "hypothetical")
 
 
 def closer_codes(code: Code, facts: Facts, reader: Reader, *, is_complete: bool) -> list[Closer]:
@@ -219,6 +221,36 @@ def sided_code(code: Code, facts: Facts, code_set: CodeSet) -> Closer | None:
     words = [(min(word, read.mention.first), max(word + 1, read.mention.last))
              for (side, word), read in zip(sides, mentions, strict=True) if side]  # fmt: skip
     return Closer(sided, facts.scores.get(sided, 0.0), words)
+
+
+def misplaced(code: Code, facts: Facts, code_set: CodeSet) -> list[tuple[int, int]]:
+    """Words, first and after the last, that tell the condition of the other side, when none tells it of the code's own.
+
+    A mention is of the condition when the name of its code says nothing but what the assigned one's does, sides aside.
+    """
+    name, own = _sideless(code)
+    if own not in _ONE_SIDE:
+        return []
+    words: list[tuple[int, int]] = []
+    for other_code, entry in facts.evidence.items():
+        other = code_set.codes.get(other_code)
+        if other is None or category_of(other_code) != category_of(code.code) or not _sideless(other)[0] <= name:
+            continue
+        for read in entry.patients:
+            first, last = read.mention.first, read.mention.last
+            side, word = _side(facts.note.document, first, last)
+            if side in (own, _BOTH):
+                return []
+            if side:
+                words.append((min(word, first), max(word + 1, last)))
+    return words
+
+
+def _sideless(code: Code) -> tuple[frozenset[str], str]:
+    """The words of a code's name without those of sides, and the side; "" where it tells none, or several."""
+    norms = frozenset(words_of(code.display).norms)
+    sides = {SIDES[norm] for norm in norms if norm in SIDES}
+    return norms - SIDES.keys() - {"unspecified"}, sides.pop() if len(sides) == 1 else ""
 
 
 def _side(document: Document, first: int, last: int) -> tuple[str, int]:

@@ -41,6 +41,10 @@ def assigned_with(*codes: str, system: str = "I10") -> dict[str, Any]:
         ("COPD exacerbation, no pneumonia.", "J18.9", "contradicted", "pneumonia", ""),
         ("COPD exacerbation, no pneumonia.", "J18.1", "contradicted", "pneumonia", ""),
         ("Chest pain. Mother had breast cancer.", "C50.919", "contradicted", "breast cancer", ""),
+        ("Seen for asthma. Return if you develop fever.", "R50.9", "contradicted", "fever", ""),
+        ("Intertrochanteric fracture of the right femur.", "S72.142A", "contradicted", "of the right", ""),
+        ("Pain in the right hip.", "M25.552", "contradicted", "right hip", ""),
+        ("Pain in both hips.", "M25.552", "supported", "hips", ""),
         ("Lobar pneumonia.", "J18.9", "less_specific", "Lobar pneumonia", "J18.1"),
         ("Acute cholecystitis.", "K81", "less_specific", "Acute cholecystitis", "K81.0"),
         ("Fracture of the left femur.", "S72.90XA", "less_specific", "left femur", "S72.92"),
@@ -80,6 +84,12 @@ def test_what_the_note_denies_is_not_missing_however_high_it_ranks(coder: Coder)
     facts = facts_of(read_note("No pulmonary embolism. Asthma.", coder.reader), {"I26.99": 0.9, "J45.909": 0.9})
     listed = missing_codes([], facts, replace(coder.auditor.with_model, missing=0.0), coder.auditor.tables)
     assert [code for code, _omission in listed] == ["J45.909"]
+
+
+async def test_what_may_come_is_not_missing(coder: Coder) -> None:
+    results = (await audited(coder, "Hypertension. Return if you develop fever or chest pain.")).results
+    assert "I10" in {result.code for result in results}
+    assert not {"R50.9", "R07.9"} & {result.code for result in results}
 
 
 async def test_what_is_coded_more_closely_is_not_missing(coder: Coder) -> None:

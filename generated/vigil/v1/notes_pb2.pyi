@@ -94,7 +94,7 @@ class _AuditVerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AuditVer
     AUDIT_VERDICT_UNSUPPORTED: _AuditVerdict.ValueType  # 2
     """Nothing in the note documents it."""
     AUDIT_VERDICT_CONTRADICTED: _AuditVerdict.ValueType  # 3
-    """The note names the condition only to deny it, or of somebody else."""
+    """The note names the condition only to deny it, of somebody else, as what may come, or on the other side."""
     AUDIT_VERDICT_LESS_SPECIFIC: _AuditVerdict.ValueType  # 4
     """The note documents it, and a code that says more: `suggested`."""
     AUDIT_VERDICT_MISSING: _AuditVerdict.ValueType  # 5
@@ -109,7 +109,7 @@ AUDIT_VERDICT_SUPPORTED: AuditVerdict.ValueType  # 1
 AUDIT_VERDICT_UNSUPPORTED: AuditVerdict.ValueType  # 2
 """Nothing in the note documents it."""
 AUDIT_VERDICT_CONTRADICTED: AuditVerdict.ValueType  # 3
-"""The note names the condition only to deny it, or of somebody else."""
+"""The note names the condition only to deny it, of somebody else, as what may come, or on the other side."""
 AUDIT_VERDICT_LESS_SPECIFIC: AuditVerdict.ValueType  # 4
 """The note documents it, and a code that says more: `suggested`."""
 AUDIT_VERDICT_MISSING: AuditVerdict.ValueType  # 5

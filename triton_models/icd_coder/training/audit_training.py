@@ -65,6 +65,7 @@ class Notes:
     features: NDArray[np.float64]
     plainly: NDArray[np.bool_]
     denied: NDArray[np.bool_]
+    misplaced: NDArray[np.bool_]
     closer: NDArray[np.float64]
     suggested: NDArray[np.bool_]
     tables: Tables
@@ -163,6 +164,7 @@ def measured(cases: Sequence[Case], planted: Sequence[Planted], tables: Tables) 
         np.array([entry.features for _index, _kind, entry, _original in rows]),
         np.array([entry.plainly for _index, _kind, entry, _original in rows]),
         np.array([bool(entry.denials) for _index, _kind, entry, _original in rows]),
+        np.array([bool(entry.misplaced) for _index, _kind, entry, _original in rows]),
         np.array([entry.closer.score if entry.closer else -1.0 for _index, _kind, entry, _original in rows]),
         np.array([entry.closer is not None and entry.closer.code == original for *_rest, entry, original in rows]),
         tables,
@@ -223,7 +225,7 @@ def verdicts(notes: Notes, policy: Policy) -> NDArray[np.str_]:
     support = 1.0 / (1.0 + np.exp(-logits))
     return np.select(
         [
-            notes.denied & (support < policy.contradicted),
+            notes.misplaced | (notes.denied & (support < policy.contradicted)),
             notes.closer >= policy.closer,
             notes.plainly | (support >= policy.supported),
         ],

@@ -16,7 +16,7 @@ const WITHHELD = {
 const VERDICT = {
   supported: "supported by the note",
   unsupported: "no word of the note supports it",
-  contradicted: "the note denies it, or tells it of somebody else",
+  contradicted: "the note denies it, or tells it of somebody else, of the future or of the other side",
   missing: "documented, and assigned by nobody",
 };
 
