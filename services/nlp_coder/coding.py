@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from services.nlp_coder.assertion import Reading
 from services.nlp_coder.document import Document
-from services.nlp_coder.evidence import CodeEvidence, gathered, is_current
+from services.nlp_coder.evidence import ReadMention, gathered, is_current
 from services.nlp_coder.features import Occurrences
 from services.nlp_coder.guidelines import HistoryCode, Withheld, apply_guidelines
 from services.nlp_coder.loose import LooseMention
-from services.nlp_coder.models import Prediction
+from services.nlp_coder.models import Prediction, Scored
 from services.nlp_coder.ranking import Candidates, Ranker, alone
 from services.nlp_coder.reading import Reader, ReadNote
 
 LONGEST_RANKING = 100
 Span = tuple[int, int]
-# Characters of an occurrence, and its words.
-_Place = tuple[Span, str]
+# Characters of words, ascending, and the words, normalised.
+_Words = tuple[list[Span], list[str]]
 # A label that the model gives this much is part of why a code of the dictionary is proposed; local.
 _MODEL_AGREES = 0.02
 # Illness, and death, of unknown cause: said in so many words or not at all.
 _NEVER_GUESSED = frozenset({"R69", "R99"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RankedCode:
-    """A proposed code. `spans`: characters, ascending. `terms`: those words, normalised.
+    """A proposed code; not to be changed, though not frozen, which costs time for a hundred a note.
 
+    `spans`: characters, ascending. `terms`: those words, normalised.
     `reading`: how the mentions read; None when only the model proposes the code, since nobody asserted it.
     `withheld`: why the guidelines keep it from being selected.
     """
@@ -55,98 +56,127 @@ class Basis:
     prediction: Prediction | None
 
 
+@dataclass(slots=True)
+class _Proposed:
+    """A code with its probability; its words are put together only when they are asked for.
+
+    patients: its mentions that are the patient's. scored: what the model makes of it; None without an answer.
+    """
+
+    code: str
+    score: float
+    selected: bool
+    patients: Sequence[ReadMention]
+    loose: LooseMention | None
+    scored: Scored | None
+    places: _Places
+
+    @property
+    def spans(self) -> list[Span]:
+        """Characters that it rests on."""
+        return self.words()[0]
+
+    def words(self) -> _Words:
+        """Those of its mentions, else the tightest that stand apart, else those that the model names."""
+        document = self.places.document
+        if self.patients:
+            spans = [document.span(read.mention.first, read.mention.last) for read in self.patients]
+            return spans, _unique([read.phrase for read in self.patients])
+        if self.loose is not None:
+            span, term = _place(document, self.loose.mention.first, self.loose.mention.last)
+            return [span], [term]
+        found = [self.places[position] for position in self.scored.positions] if self.scored is not None else []
+        return _merged([span for span, _term in found]), _unique([term for _span, term in found])
+
+    @property
+    def origin(self) -> str:
+        """Who proposes it."""
+        if not self.patients and self.loose is None:
+            return "model"
+        agrees = self.scored is not None and self.scored.support >= _MODEL_AGREES
+        return "dictionary+model" if agrees else "dictionary"
+
+
+class _Places(dict[int, tuple[Span, str]]):
+    """Occurrences by their number; many codes rest on the same few."""
+
+    def __init__(self, basis: Basis) -> None:
+        super().__init__()
+        self.document, self._words = basis.note.document, basis.occurrences.words
+
+    def __missing__(self, position: int) -> tuple[Span, str]:
+        place = self[position] = _place(self.document, *self._words[position])
+        return place
+
+
+def _place(document: Document, first: int, last: int) -> tuple[Span, str]:
+    """Characters of words, and the words."""
+    return document.span(first, last), " ".join(document.words.norms[first:last])
+
+
 def ranked_codes(basis: Basis, ranker: Ranker, reader: Reader, kind: str = "") -> list[RankedCode]:
     """The best 100 codes by score, as the coding guidelines allow. kind: of the note, as in NoteReceived."""
-    evidence = gathered(basis.note.mentions)
-    loose = {found.mention.code: found for found in basis.note.loose}
+    note = basis.note
     threshold = ranker.threshold if basis.prediction else ranker.dictionary_alone.threshold
-    places: dict[int, _Place] = {}
-    rated = [
-        _rated((code, score, score >= threshold), words, evidence.get(code), reader)
-        for code, score in _values(basis, ranker)
-        if (words := _words(code, evidence.get(code), loose.get(code), basis, places)) is not None
+    proposed = {one.code: one for one in _proposed(basis, ranker, threshold)}
+    ruling = apply_guidelines(list(proposed.values()), note.mentions, note.document, reader.guidelines, kind)
+    added = {one.code: one for one in ruling.added}
+    scores = {code: one.score for code, one in proposed.items()}
+    # No model decides what the guidelines add: it stands at the operating point.
+    scores |= {code: max(threshold, scores.get(code, 0.0)) for code in added}
+    ranking = sorted(sorted(scores), key=scores.__getitem__, reverse=True)[:LONGEST_RANKING]
+    return [
+        _added(added[code], scores[code], note.document, reader)
+        if code in added
+        else _ranked(proposed[code], ruling.withheld.get(code), reader)
+        for code in ranking
     ]
-    ruling = apply_guidelines(rated, basis.note.mentions, basis.note.document, reader.guidelines, kind)
-    by_code = {one.code: _ruled(one, ruling.withheld.get(one.code)) for one in rated}
-    by_code |= {
-        one.code: _added(one, by_code.get(one.code), basis.note.document, reader, threshold) for one in ruling.added
-    }
-    return sorted(by_code.values(), key=lambda one: (-one.score, one.code))[:LONGEST_RANKING]
 
 
-def _ruled(code: RankedCode, withheld: Withheld | None) -> RankedCode:
-    """What the guidelines withhold keeps its score, which says what coders do, and is not selected."""
-    return code if withheld is None else replace(code, selected=False, withheld=withheld)
-
-
-def _added(
-    added: HistoryCode, known: RankedCode | None, document: Document, reader: Reader, threshold: float
-) -> RankedCode:
-    """A history, family or status code. The guidelines decide it and no model: it stands at the operating point."""
-    display, billable = _published(added.code, reader)
-    return RankedCode(
-        code=added.code,
-        display=display,
-        score=max(threshold, known.score if known else 0.0),
-        selected=True,
-        spans=_merged(document.span(first, last) for first, last in added.words),
-        terms=_unique(" ".join(document.words.norms[first:last]) for first, last in added.words),
-        origin="guideline",
-        reading=added.reading,
-        billable=billable,
-    )
+def _proposed(basis: Basis, ranker: Ranker, threshold: float) -> Iterator[_Proposed]:
+    """Each considered code that rests on words; one without is a prior, not a reading."""
+    evidence, places = gathered(basis.note.mentions), _Places(basis)
+    loose = {found.mention.code: found for found in basis.note.loose}
+    scored = basis.prediction.scored if basis.prediction is not None else {}
+    for code, score in _values(basis, ranker):
+        own, apart, by_model = evidence.get(code), loose.get(code), scored.get(code)
+        patients: Sequence[ReadMention] = own.patients if own is not None else ()
+        is_read = by_model is not None and by_model.positions and code not in _NEVER_GUESSED
+        if patients or apart is not None or is_read:
+            yield _Proposed(code, score, score >= threshold, patients, apart, by_model, places)
 
 
 def _values(basis: Basis, ranker: Ranker) -> Iterable[tuple[str, float]]:
     """Each considered code with its probability."""
     if basis.prediction is not None:
-        return ((code, scored.probability) for code, scored in basis.prediction.scored.items())
+        return [(code, scored.probability) for code, scored in basis.prediction.scored.items()]
     return zip(basis.candidates.codes, alone(ranker.dictionary_alone, basis.candidates).tolist(), strict=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _Words:
-    """What a code rests on."""
-
-    origin: str
-    spans: list[tuple[int, int]]
-    terms: list[str]
-
-
-def _words(
-    code: str, evidence: CodeEvidence | None, loose: LooseMention | None, basis: Basis, places: dict[int, _Place]
-) -> _Words | None:
-    """The words of a code; None for one without: that is a prior, not a reading."""
-    document = basis.note.document
-    scored = basis.prediction.scored.get(code) if basis.prediction else None
-    agrees = scored is not None and scored.support >= _MODEL_AGREES
-    origin = "dictionary+model" if agrees else "dictionary"
-    if evidence is not None and evidence.patients:
-        spans = [document.span(read.mention.first, read.mention.last) for read in evidence.patients]
-        return _Words(origin, spans, _unique(read.phrase for read in evidence.patients))
-    if loose is not None:
-        first, last = loose.mention.first, loose.mention.last
-        return _Words(origin, [document.span(first, last)], [" ".join(document.words.norms[first:last])])
-    if scored is not None and scored.positions and code not in _NEVER_GUESSED:
-        return _Words("model", *_attributed(basis, scored.positions, places))
-    return None
-
-
-def _rated(valued: tuple[str, float, bool], words: _Words, evidence: CodeEvidence | None, reader: Reader) -> RankedCode:
-    code, score, selected = valued
-    reading: Reading | None = None
-    if evidence is not None and evidence.patients:
-        reading = min((read.reading for read in evidence.patients), key=lambda one: _doubt(one, code, reader))
+def _ranked(one: _Proposed, withheld: Withheld | None, reader: Reader) -> RankedCode:
+    """What the guidelines withhold keeps its score, which says what coders do, and is not selected."""
+    code, reading = one.code, None
+    if one.patients:
+        reading = min([read.reading for read in one.patients], key=lambda each: _doubt(each, code, reader))
+    spans, terms = one.words()
     display, billable = _published(code, reader)
+    is_selected = one.selected and withheld is None
+    return RankedCode(code, display, one.score, is_selected, spans, terms, one.origin, reading, billable, withheld)
+
+
+def _added(added: HistoryCode, score: float, document: Document, reader: Reader) -> RankedCode:
+    """A history, family or status code."""
+    display, billable = _published(added.code, reader)
+    places = [_place(document, first, last) for first, last in added.words]
     return RankedCode(
-        code=code,
+        code=added.code,
         display=display,
         score=score,
-        selected=selected,
-        spans=words.spans,
-        terms=words.terms,
-        origin=words.origin,
-        reading=reading,
+        selected=True,
+        spans=_merged([span for span, _term in places]),
+        terms=_unique([term for _span, term in places]),
+        origin="guideline",
+        reading=added.reading,
         billable=billable,
     )
 
@@ -162,24 +192,11 @@ def _doubt(reading: Reading, code: str, reader: Reader) -> tuple[bool, bool, boo
     return not is_current(reading, code, reader.chronic), reading.status != "present", reading.historical
 
 
-def _attributed(basis: Basis, positions: Sequence[int], places: dict[int, _Place]) -> tuple[list[Span], list[str]]:
-    """Spans and words of occurrences. places: those of the note that other codes have asked for already."""
-    found = []
-    for position in positions:
-        place = places.get(position)
-        if place is None:
-            document = basis.note.document
-            first, last = basis.occurrences.words[position]
-            place = places[position] = document.span(first, last), " ".join(document.words.norms[first:last])
-        found.append(place)
-    if len(found) == 1:
-        return [found[0][0]], [found[0][1]]
-    return _merged([span for span, _term in found]), _unique([term for _span, term in found])
-
-
-def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+def _merged(spans: list[Span]) -> list[Span]:
     """Ascending spans without overlaps."""
-    merged: list[tuple[int, int]] = []
+    if len(spans) == 1:
+        return spans
+    merged: list[Span] = []
     for start, end in sorted(spans):
         if merged and start < merged[-1][1]:
             merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
@@ -188,5 +205,5 @@ def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     return merged
 
 
-def _unique(terms: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(terms))
+def _unique(terms: list[str]) -> list[str]:
+    return terms if len(terms) == 1 else list(dict.fromkeys(terms))

@@ -7,8 +7,9 @@ import math
 import sys
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ CANDIDATES_STEP = 16
 NO_COLUMN = -1
 
 TermAt = tuple[str, int, int]
+_KnownAt = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,8 @@ class Vocabulary:
     """Terms of the model: `ids[term]` from 1, `idf[id]`; `codes` and `categories` by the column of its weights.
 
     `model_sha256`: the model file that these ids belong to. `least_length`: a note whose tf-idf vector is shorter is
-    not stretched to length 1; it says less.
+    not stretched to length 1; it says less. `singles` and `pairs`: the same ids by first and second word, so that no
+    pair of words is spelled out to be looked up.
     """
 
     ids: Mapping[str, int]
@@ -49,6 +52,13 @@ class Vocabulary:
     category_columns: Mapping[str, int]
     least_length: float
     model_sha256: str
+    singles: Mapping[str, int] = field(init=False, repr=False, compare=False)
+    pairs: Mapping[str, Mapping[str, int]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        singles, pairs = _by_first_word(self.ids)
+        object.__setattr__(self, "singles", singles)
+        object.__setattr__(self, "pairs", pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +104,44 @@ def load_vocabulary(folder: Path) -> Vocabulary:
     )
 
 
+def _by_first_word(ids: Mapping[str, int]) -> tuple[dict[str, int], dict[str, dict[str, int]]]:
+    """Ids of the single words, and of the pairs by their first and second word."""
+    singles: dict[str, int] = {}
+    pairs: dict[str, dict[str, int]] = {}
+    for term, index in ids.items():
+        first, blank, second = term.partition(" ")
+        if _is_term(first) and blank:
+            pairs.setdefault(intern(first), {})[intern(second)] = index
+        elif _is_term(first):
+            singles[intern(first)] = index
+    return singles, pairs
+
+
+def _is_term(norm: str) -> bool:
+    """Whether a word of a note is a term, or begins one: no bare number, and no sign."""
+    return not norm.isdigit() and norm[:1].isalnum()
+
+
 def terms_of(document: Document, mentions: Sequence[ReadMention]) -> list[TermAt]:
     """(term, first word, word after the last): dictionary codes as "=J18.9", words, and pairs of words.
 
     Words of mentions that are negated, of the family or otherwise not the patient's are left out.
     """
     norms, stops = document.words.norms, document.stops
-    hidden = bytearray(len(norms))
+    terms, hidden = _named(mentions, len(norms))
+    for index, norm in enumerate(norms):
+        if hidden[index] or not _is_term(norm):
+            continue
+        following = index + 1
+        terms.append((norm, index, following))
+        if following < stops[index] and not hidden[following]:
+            terms.append((f"{norm} {norms[following]}", index, index + 2))
+    return terms
+
+
+def _named(mentions: Sequence[ReadMention], words: int) -> tuple[list[TermAt], bytearray]:
+    """Codes of the patient's mentions, as terms; and for each word, 1 where it is hidden by another mention."""
+    hidden = bytearray(words)
     terms: list[TermAt] = []
     for read in mentions:
         mention = read.mention
@@ -108,14 +149,23 @@ def terms_of(document: Document, mentions: Sequence[ReadMention]) -> list[TermAt
             terms.append((f"={mention.code}", mention.first, mention.last))
         else:
             hidden[mention.first : mention.last] = b"\x01" * (mention.last - mention.first)
-    for index, norm in enumerate(norms):
-        if hidden[index] or norm.isdigit() or not norm[:1].isalnum():
+    return terms, hidden
+
+
+def windows_in(document: Document, mentions: Sequence[ReadMention], vocabulary: Vocabulary) -> list[Occurrences]:
+    """`windows_of` the `terms_of` a note, without making the many terms that the model does not know."""
+    norms, stops, ids = document.words.norms, document.stops, vocabulary.ids
+    named, hidden = _named(mentions, len(norms))
+    known = [(ids[term], first, last) for term, first, last in named if term in ids]
+    alone = enumerate(map(vocabulary.singles.get, norms))
+    known += [(index, word, word + 1) for word, index in alone if index is not None and not hidden[word]]
+    for word, seconds in enumerate(map(vocabulary.pairs.get, norms)):
+        if seconds is None or word + 1 >= stops[word]:
             continue
-        following = index + 1
-        terms.append((norm, index, following))
-        if following < stops[index] and not hidden[following]:
-            terms.append((f"{norm} {norms[following]}", index, index + 2))
-    return terms
+        index = seconds.get(norms[word + 1])
+        if index is not None and not (hidden[word] or hidden[word + 1]):
+            known.append((index, word, word + 2))
+    return _windows(known, vocabulary)
 
 
 def windows_of(terms: Iterable[TermAt], vocabulary: Vocabulary) -> list[Occurrences]:
@@ -125,7 +175,10 @@ def windows_of(terms: Iterable[TermAt], vocabulary: Vocabulary) -> list[Occurren
     without a known term has no window.
     """
     ids = vocabulary.ids
-    known = [(ids[term], first, last) for term, first, last in terms if term in ids]
+    return _windows([(ids[term], first, last) for term, first, last in terms if term in ids], vocabulary)
+
+
+def _windows(known: list[_KnownAt], vocabulary: Vocabulary) -> list[Occurrences]:
     if len(known) <= MAX_OCCURRENCES:
         return [_weighed(known, vocabulary)] if known else []
     known.sort(key=_place)
@@ -166,19 +219,20 @@ def _distinct(window: Occurrences) -> Occurrences:
     return Occurrences(token_ids, weights, [window.words[index] for index in first.tolist()])
 
 
-def _place(known: tuple[int, int, int]) -> tuple[int, int]:
+def _place(known: _KnownAt) -> tuple[int, int]:
     return known[1], known[2]
 
 
-def _weighed(known: Sequence[tuple[int, int, int]], vocabulary: Vocabulary) -> Occurrences:
+def _weighed(known: Sequence[_KnownAt], vocabulary: Vocabulary) -> Occurrences:
     """Occurrences with their share of the vector of all of them (sublinear tf-idf, Euclidean length at most 1)."""
-    token_ids = np.array([index for index, _first, _last in known], dtype=np.int64)
+    ids, firsts, lasts = zip(*known, strict=True)
+    token_ids = np.array(ids, dtype=np.int64)
     counts = np.bincount(token_ids)[token_ids]
     strength = (1.0 + np.log(counts)) * vocabulary.idf[token_ids]
     # Each occurrence brings its part of the square of its term, so that the sum goes over terms.
     length = max(math.sqrt(float((strength * strength / counts).sum())), vocabulary.least_length)
     weights = (strength / counts / length).astype(np.float32)
-    return Occurrences(token_ids, weights, [(first, last) for _index, first, last in known])
+    return Occurrences(token_ids, weights, list(zip(firsts, lasts, strict=True)))
 
 
 def padded(batch: Sequence[ModelInput]) -> dict[str, NDArray[Any]]:

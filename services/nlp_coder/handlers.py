@@ -24,7 +24,7 @@ from services.nlp_coder.audit import audit
 from services.nlp_coder.audit_messages import add_audit, assigned_icd10cm
 from services.nlp_coder.audit_policy import Auditor
 from services.nlp_coder.coding import Basis, ranked_codes
-from services.nlp_coder.features import ModelInput, model_inputs, terms_of, windows_of
+from services.nlp_coder.features import ModelInput, model_inputs, windows_in
 from services.nlp_coder.findings import Finding, ReportTerms, findings_of, is_report
 from services.nlp_coder.language import Languages, reason_not_to_read
 from services.nlp_coder.models import IcdCoder, Prediction, joined
@@ -138,7 +138,7 @@ def _read(text: str, kind: str, deps: Coder) -> _Prepared:
     note = read_note(text, deps.reader)
     vocabulary = deps.icd_coder.vocabulary
     candidates = candidates_of(note, deps.ranker.hits)
-    windows = windows_of(terms_of(note.document, note.mentions), vocabulary)
+    windows = windows_in(note.document, note.mentions, vocabulary)
     findings = findings_of(note.document, deps.report_terms, kind) if is_report(kind, note.document) else []
     metrics.READ_SECONDS.observe(time.thread_time() - started)
     metrics.NOTE_WINDOWS.observe(len(windows))

@@ -39,9 +39,9 @@ class Inference(Protocol):
         """What serves the model; raises ModelUnavailable."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Scored:
-    """What the model makes of a code.
+    """What the model makes of a code; not to be changed, though not frozen, since a note has a hundred and more.
 
     probability: with what the dictionary found. support: by the text alone; 0 for a code that training has not seen.
     positions: occurrences it rests on, heaviest first.

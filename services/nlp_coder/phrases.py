@@ -13,12 +13,12 @@ Value = TypeVar("Value")
 class PhraseTable(Generic[Value]):
     """Phrases by their normalised words, a string a phrase: a tenth of the memory of a trie of dictionaries.
 
-    `singles` holds the one-word phrases; `lengths` the numbers of words, longest first, of the phrases that
-    begin with a pair of words; `phrases` every longer phrase, words joined by blanks.
+    `singles` holds the one-word phrases; `pairs[first][second]` the numbers of words, longest first, of the phrases
+    that begin with a pair of words; `phrases` every longer phrase, words joined by blanks; `openers` all first words.
     """
 
     singles: dict[str, Value]
-    pairs: dict[str, tuple[int, ...]]
+    pairs: dict[str, dict[str, tuple[int, ...]]]
     openers: frozenset[str]
     phrases: dict[str, Value]
 
@@ -28,8 +28,9 @@ class PhraseTable(Generic[Value]):
         Returns (word after the phrase, its value), or None.
         """
         first = norms[start]
-        if first in self.openers and start + 1 < stop:
-            for length in self.pairs.get(f"{first} {norms[start + 1]}", ()):
+        following = self.pairs.get(first)
+        if following is not None and start + 1 < stop:
+            for length in following.get(norms[start + 1], ()):
                 if start + length <= stop:
                     value = self.phrases.get(" ".join(norms[start : start + length]))
                     if value is not None:
@@ -42,15 +43,18 @@ def phrase_table(phrases: Iterable[tuple[Sequence[str], Value]]) -> PhraseTable[
     """Index (words, value) pairs. Of two equal phrases the first one stays."""
     singles: dict[str, Value] = {}
     longer: dict[str, Value] = {}
-    lengths: dict[str, set[int]] = {}
+    lengths: dict[str, dict[str, set[int]]] = {}
     for words, value in phrases:
         if len(words) == 1:
             singles.setdefault(words[0], value)
         elif words:
             longer.setdefault(" ".join(words), value)
-            lengths.setdefault(f"{words[0]} {words[1]}", set()).add(len(words))
-    pairs = {pair: tuple(sorted(counts, reverse=True)) for pair, counts in lengths.items()}
-    return PhraseTable(singles, pairs, frozenset(pair.split(" ", 1)[0] for pair in pairs), longer)
+            lengths.setdefault(words[0], {}).setdefault(words[1], set()).add(len(words))
+    pairs = {
+        first: {second: tuple(sorted(counts, reverse=True)) for second, counts in following.items()}
+        for first, following in lengths.items()
+    }
+    return PhraseTable(singles, pairs, frozenset(singles.keys() | pairs.keys()), longer)
 
 
 def matches(table: PhraseTable[Value], norms: Sequence[str], stops: Sequence[int]) -> Iterator[tuple[int, int, Value]]:
@@ -59,14 +63,11 @@ def matches(table: PhraseTable[Value], norms: Sequence[str], stops: Sequence[int
     `stops[i]` is the first word that a phrase beginning at word i may not include. Yields (first word,
     word after the last, value).
     """
-    position, count = 0, len(norms)
-    singles, openers = table.singles, table.openers
-    while position < count:
-        word = norms[position]
-        if word in singles or word in openers:
-            found = table.longest_from(norms, position, stops[position])
-            if found is not None:
-                yield position, found[0], found[1]
-                position = found[0]
-                continue
-        position += 1
+    openers, position = table.openers, 0
+    for start in [index for index, norm in enumerate(norms) if norm in openers]:
+        if start < position:
+            continue
+        found = table.longest_from(norms, start, stops[start])
+        if found is not None:
+            position = found[0]
+            yield start, position, found[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 from dataclasses import dataclass
 
@@ -11,6 +12,14 @@ from dataclasses import dataclass
 _WORD = re.compile(
     r"(?:[A-Za-z]\.){2,}(?![A-Za-z]{2})|\d+(?:\.\d+)+|[^\W_][\w\u0300-\u036f]*(?:['\u2019](?=\w)[\w\u0300-\u036f]+)*"
     r"|(?<![\w.)])[-+](?=[A-Za-z])|(?<=[ ,;])\+(?= ?[A-Za-z])|\([-+]\)|\u2205"
+)
+# The same for ASCII, in half the time: it begins with one class of characters, by which the search skips.
+_PLAIN_WORD = r"\w*(?:'(?=\w)\w+)*"
+_ASCII_WORD = re.compile(
+    rf"[A-Za-z0-9(+-](?:(?<=[A-Za-z])(?:\.(?:[A-Za-z]\.)+(?![A-Za-z]{{2}})|{_PLAIN_WORD})"
+    rf"|(?<=[0-9])(?:[0-9]*(?:\.[0-9]+)+|{_PLAIN_WORD})"
+    r"|(?<=\()[-+]\)|(?<=[-+])(?:(?<![\w.)][-+])(?=[A-Za-z])|(?<=[ ,;]\+)(?= ?[A-Za-z])))",
+    re.ASCII,
 )
 _ACRONYM_DOTS = re.compile(r"^(?:[a-z]\.)+$")
 _LONGEST_WORD = 64
@@ -107,9 +116,13 @@ def _singular(word: str) -> str:
 
 def words_of(text: str) -> Words:
     """Split into words. Offsets count characters (code points) of `text` exactly as given; never raises."""
-    matches = list(_WORD.finditer(text))
-    known = _KNOWN
-    return Words([m.start() for m in matches], [m.end() for m in matches], [known[m[0]] for m in matches])
+    known, pattern = _KNOWN, _ASCII_WORD if text.isascii() else _WORD
+    spans = [match.span() for match in pattern.finditer(text)]
+    return Words(
+        [start for start, _end in spans],
+        [end for _start, end in spans],
+        [known[text[start:end]] for start, end in spans],
+    )
 
 
 class _Norms(dict[str, str]):
@@ -120,7 +133,8 @@ class _Norms(dict[str, str]):
             return ""
         if len(self) >= _MOST_NORMS:
             self.clear()
-        norm = self[word] = normalised(word)
+        # One string for each norm, so that the tables find it by its address.
+        norm = self[word] = sys.intern(normalised(word))
         return norm
 
 

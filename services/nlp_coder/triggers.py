@@ -223,10 +223,10 @@ def find_triggers(table: TriggerTable, norms: Sequence[str], stops: Sequence[int
     found = []
     first_words, adverbs = table.first_words, table.adverbs
     position = 0
-    for start, norm in enumerate(norms):
-        if start < position or norm not in first_words:
+    for start in [index for index, norm in enumerate(norms) if norm in first_words]:
+        if start < position:
             continue
-        node, end, stop = first_words[norm], start + 1, stops[start]
+        node, end, stop = first_words[norms[start]], start + 1, stops[start]
         rule, last = node.rule, end
         while end < stop:
             word = norms[end]
