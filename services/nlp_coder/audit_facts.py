@@ -25,6 +25,7 @@ from services.nlp_coder.evidence import (
     is_current,
     is_patients,
 )
+from services.nlp_coder.ranking import logit
 from services.nlp_coder.reading import Reader, ReadNote
 from services.nlp_coder.tokens import words_of
 
@@ -32,7 +33,6 @@ from services.nlp_coder.tokens import words_of
 SUPPORT = ("code_logit", "category_logit", "category_mentioned", "described", "described_category")
 # What a code that nobody assigned is weighed by.
 MISSED = ("code_logit", "described", "plainly", "mentions", "said_otherwise", "chapter_assigned")
-_LEAST = 0.001
 _MOST_MENTIONS = 4
 # Weight of a word that no name of the code set has: as rare as can be. ln(98,000), the number of names.
 _UNKNOWN_WORD = 11.5
@@ -93,8 +93,8 @@ def support_features(code: Code, facts: Facts, weights: Mapping[str, float], cod
     category = category_of(code.code)
     above = code_set.codes.get(category, code)
     return [
-        _logit(facts.scores.get(code.code, 0.0)),
-        _logit(facts.categories.get(category, 0.0)),
+        logit(facts.scores.get(code.code, 0.0)),
+        logit(facts.categories.get(category, 0.0)),
         float(any(entry.patients for name, entry in facts.evidence.items() if category_of(name) == category)),
         described(code, facts.said, weights),
         described(above, facts.said, weights),
@@ -107,7 +107,7 @@ def missed_features(
     """`MISSED` of one ranked code, beside those that were assigned."""
     own = facts.evidence.get(code.code, CodeEvidence())
     return [
-        _logit(facts.scores[code.code]),
+        logit(facts.scores[code.code]),
         described(code, facts.said, weights),
         float(is_plain(code, facts, chronic)),
         float(min(len(own.patients), _MOST_MENTIONS)),
@@ -267,8 +267,3 @@ def _side(document: Document, first: int, last: int) -> tuple[str, int]:
         return "", first
     word = min(told)[1]
     return SIDES[document.words.norms[word]], word
-
-
-def _logit(probability: float) -> float:
-    clipped = min(max(probability, _LEAST), 1.0 - _LEAST)
-    return math.log(clipped / (1.0 - clipped))

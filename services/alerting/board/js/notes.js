@@ -60,7 +60,7 @@ function about(code) {
   if (code.selected) facts.push(`${Math.round(code.score * 100)} %`);
   else facts.push(code.withheld === "excludes1" ? `may not stand beside ${code.excluded_by} (Excludes1)` : WITHHELD[code.withheld] ?? code.withheld);
   if (code.selected && code.experiencer === "family") facts.push("family history");
-  else if (code.selected && code.temporality === "historical") facts.push("history of");
+  else if (code.selected && code.temporality === "historical") facts.push("told in the history");
   if (code.selected && code.assertion === "possible") facts.push("uncertain in the note");
   if (!code.billable) facts.push("not billable as it stands");
   return facts.join(" · ");
