@@ -83,9 +83,8 @@ def audit(
     held = _Held(facts, {entry.code: entry for entry in ranked}, policy, tables)
     published = [as_published(code, tables.reader.code_set) for code in assigned]
     known = frozenset(code for code in published if code is not None)
-    judged = [
-        _judged(sent, measure(code, known, facts, tables), held) for sent, code in zip(assigned, published, strict=True)
-    ]
+    measured = {code: measure(code, known, facts, tables) for code in dict.fromkeys(published)}
+    judged = [_judged(sent, measured[code], held) for sent, code in zip(assigned, published, strict=True)]
     suggested = {entry.suggested for entry in judged if entry.suggested}
     missed = missing_codes(known | suggested, facts, policy, tables)
     return judged + [
