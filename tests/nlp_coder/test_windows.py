@@ -19,11 +19,14 @@ from services.nlp_coder.features import (
     TermAt,
     Vocabulary,
     model_inputs,
+    terms_of,
+    windows_in,
     windows_of,
 )
 from services.nlp_coder.handlers import Coder
 from services.nlp_coder.models import joined, merged
 from services.nlp_coder.ranking import EVIDENCE, NO_CANDIDATES, Candidates
+from services.nlp_coder.reading import read_note
 from tests.nlp_coder.fakes import coded
 
 VOCABULARY = Vocabulary(
@@ -156,3 +159,14 @@ async def test_an_answer_that_leaves_something_out_says_so(
     answer = await coded(coder, text)
     assert answer.truncated
     assert min(len(answer.sections), len(answer.entities), *(len(code.spans) for code in answer.codes)) == 1
+
+
+def test_the_service_sees_the_terms_of_a_note_that_training_sees(coder: Coder) -> None:
+    note = read_note("Denies chest pain. 78 year old man, shortness of breath; acute renal failure.", coder.reader)
+    vocabulary = coder.icd_coder.vocabulary
+    [seen] = windows_in(note.document, note.mentions, vocabulary)
+    [trained] = windows_of(terms_of(note.document, note.mentions), vocabulary)
+    assert sorted(zip(seen.token_ids.tolist(), seen.words, strict=True)) == sorted(
+        zip(trained.token_ids.tolist(), trained.words, strict=True)
+    )
+    assert seen.weights.sum() == pytest.approx(trained.weights.sum())
