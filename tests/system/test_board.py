@@ -238,7 +238,7 @@ def test_an_alert_appears_opens_its_evidence_and_stays_acknowledged_after_a_kill
     expect(codes.nth(2)).to_contain_text("the note denies it")
     audited = page.locator(".audit .code")
     expect(audited).to_contain_text("J90")
-    expect(audited).to_contain_text("the note denies it, or tells it of somebody else, of the future or of the other side")
+    expect(audited).to_contain_text("the note denies it, or tells it of somebody else, of the future")
     audited.click()
     expect(page.locator(".coded.on")).to_have_text(["effusion"])
     page.keyboard.press("4")
