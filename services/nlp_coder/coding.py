@@ -23,6 +23,10 @@ _Words = tuple[list[Span], list[str]]
 _MODEL_AGREES = 0.02
 # Illness, and death, of unknown cause: said in so many words or not at all.
 _NEVER_GUESSED = frozenset({"R69", "R99"})
+# Where clinicians state diagnoses.
+_DIAGNOSTIC_SECTIONS = frozenset({"assessment", "impression"})
+# Diseases that single words name, "infection" or "wound", beside which something more exact mostly stands.
+_TOO_VAGUE = frozenset({"B99.9", "T14.8", "T14.90", "D49.9", "I51.9", "J98.4", "K76.9", "N28.9"})
 
 
 @dataclass(slots=True)
@@ -143,7 +147,24 @@ def _proposed(basis: Basis, ranker: Ranker, threshold: float) -> Iterator[_Propo
         patients: Sequence[ReadMention] = own.patients if own is not None else ()
         is_read = by_model is not None and by_model.positions and code not in _NEVER_GUESSED
         if patients or apart is not None or is_read:
+            if score < threshold and any(_is_stated(read, basis.note.document) for read in patients):
+                score = threshold  # noqa: PLW2901 - the same code's score, raised
             yield _Proposed(code, score, score >= threshold, patients, apart, by_model, places)
+
+
+def _is_stated(read: ReadMention, document: Document) -> bool:
+    """Whether a clinician names a disease as the diagnosis: it is coded on that statement (guideline I.A.19).
+
+    Training notes have no such sections, so the model knows nothing of them.
+    """
+    mention, reading = read.mention, read.reading
+    return (
+        mention.kind == "disease"
+        and mention.code not in _TOO_VAGUE
+        and reading.status == "present"
+        and not reading.historical
+        and document.section_name(mention.first) in _DIAGNOSTIC_SECTIONS
+    )
 
 
 def _values(basis: Basis, ranker: Ranker) -> Iterable[tuple[str, float]]:
