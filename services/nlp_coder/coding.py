@@ -21,6 +21,8 @@ Span = tuple[int, int]
 _Words = tuple[list[Span], list[str]]
 # A label that the model gives this much is part of why a code of the dictionary is proposed; local.
 _MODEL_AGREES = 0.02
+# Reasons to withhold a code whose words are those of mentions that are not the patient's.
+_SAID_OTHERWISE = frozenset({"denied", "family", "other", "hypothetical"})
 # Illness, and death, of unknown cause: said in so many words or not at all.
 _NEVER_GUESSED = frozenset({"R69", "R99"})
 # Where clinicians state diagnoses.
@@ -64,13 +66,15 @@ class Basis:
 class _Proposed:
     """A code with its probability; its words are put together only when they are asked for.
 
-    patients: its mentions that are the patient's. scored: what the model makes of it; None without an answer.
+    patients: its mentions that are the patient's. others: those that are not. scored: what the model makes of
+    it; None without an answer.
     """
 
     code: str
     score: float
     selected: bool
     patients: Sequence[ReadMention]
+    others: Sequence[ReadMention]
     loose: LooseMention | None
     scored: Scored | None
     places: _Places
@@ -145,11 +149,12 @@ def _proposed(basis: Basis, ranker: Ranker, threshold: float) -> Iterator[_Propo
     for code, score in _values(basis, ranker):
         own, apart, by_model = evidence.get(code), loose.get(code), scored.get(code)
         patients: Sequence[ReadMention] = own.patients if own is not None else ()
+        others: Sequence[ReadMention] = own.others if own is not None else ()
         is_read = by_model is not None and by_model.positions and code not in _NEVER_GUESSED
         if patients or apart is not None or is_read:
             if score < threshold and any(_is_stated(read, basis.note.document) for read in patients):
                 score = threshold  # noqa: PLW2901 - the same code's score, raised
-            yield _Proposed(code, score, score >= threshold, patients, apart, by_model, places)
+            yield _Proposed(code, score, score >= threshold, patients, others, apart, by_model, places)
 
 
 def _is_stated(read: ReadMention, document: Document) -> bool:
@@ -180,6 +185,11 @@ def _ranked(one: _Proposed, withheld: Withheld | None, reader: Reader) -> Ranked
     if one.patients:
         reading = min([read.reading for read in one.patients], key=lambda each: _doubt(each, code, reader))
     spans, terms = one.words()
+    if withheld is not None and withheld.reason in _SAID_OTHERWISE and one.others:
+        # What denies it, or tells it of somebody else, is why; not what the model saw beside it.
+        document = one.places.document
+        spans = [document.span(read.mention.first, read.mention.last) for read in one.others]
+        terms = _unique([read.phrase for read in one.others])
     display, billable = _published(code, reader)
     is_selected = one.selected and withheld is None
     return RankedCode(code, display, one.score, is_selected, spans, terms, one.origin, reading, billable, withheld)
