@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import sys
+import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,6 +45,7 @@ CROSS_VALIDATION = MODEL / "predictions" / "cross_validation.jsonl.gz"
 def main() -> None:
     """Write the model, all that stands beside it, and the audit's operating points. `--without-dev`: dev stays shut."""
     data = Path(os.environ.get("VIGIL_TRAINING_DATA", "../shared/data")) / "codiesp"
+    started = time.process_time()
     reader = load_reader()
     train = corpus.load(data / "train.jsonl.gz", reader)
     print(f"{len(train)} training notes are read", flush=True)
@@ -72,6 +74,7 @@ def main() -> None:
         "notes": notes,
         "model_sha256": digest,
         "threshold": threshold,
+        "training_s": round(time.process_time() - started),
     }
     _write_metrics(metrics, shipped)
     if "dev" in metrics:
