@@ -11,7 +11,8 @@ from deploy.local.settings import LocalSettings
 from ward.local import local_stack
 from ward.run import Stack
 
-FIRST_OFFSET, LAST_OFFSET = 3000, 9000
+# With these, no port of a stack lies where Linux takes those of outgoing connections from (32768 to 60999).
+FIRST_OFFSET, LAST_OFFSET = 11_000, 15_000
 
 
 @dataclass(frozen=True)
@@ -48,4 +49,8 @@ def free_offset() -> int:
 
 def _free(port: int) -> bool:
     with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
