@@ -21,8 +21,8 @@ from services.nlp_coder.audit_facts import (
     support_features,
 )
 from services.nlp_coder.audit_policy import Auditor, Policy, Tables
-from services.nlp_coder.code_relations import as_published, category_of, leaves_nothing_to
-from services.nlp_coder.code_set import Code
+from services.nlp_coder.code_relations import as_published, leaves_nothing_to
+from services.nlp_coder.code_set import Code, category_of
 from services.nlp_coder.coding import RankedCode
 from services.nlp_coder.evidence import ReadMention
 from services.nlp_coder.reading import ReadNote

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 
 from services.nlp_coder.code_relations import (
     SIDES,
-    category_of,
     covers,
     is_below,
     is_unspecified,
     on_side,
     says_more,
 )
-from services.nlp_coder.code_set import Code, CodeSet
+from services.nlp_coder.code_set import Code, CodeSet, category_of
 from services.nlp_coder.document import Document
 from services.nlp_coder.evidence import (
     ChronicConditions,

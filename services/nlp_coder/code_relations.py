@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from string import ascii_uppercase, digits
 
-from services.nlp_coder.code_set import Code, CodeSet
-from services.nlp_coder.evidence import CATEGORY_CHARACTERS
+from services.nlp_coder.code_set import CATEGORY_CHARACTERS, Code, CodeSet, category_of, children
 from services.nlp_coder.tokens import words_of
 
 # Characters of a complete code with its extension, without the dot; "X" fills the places before it.
@@ -42,11 +40,6 @@ def as_published(code: str, code_set: CodeSet) -> str | None:
 def _dotted(plain: str) -> str:
     category, rest = plain[:CATEGORY_CHARACTERS], plain[CATEGORY_CHARACTERS:]
     return f"{category}.{rest}" if rest else category
-
-
-def category_of(code: str) -> str:
-    """Its first three characters."""
-    return code[:CATEGORY_CHARACTERS]
 
 
 def is_below(code: str, other: str) -> bool:
@@ -118,10 +111,3 @@ def on_side(code: Code, side: str, code_set: CodeSet) -> str | None:
 
 def _singular(name: str) -> str:
     return " ".join(words_of(name).norms)
-
-
-def children(parent: str, code_set: CodeSet) -> list[Code]:
-    """The codes right below `parent`, in order."""
-    prefix = parent if "." in parent else f"{parent}."
-    names = [prefix + character for character in digits + ascii_uppercase]
-    return [code_set.codes[name] for name in names if name in code_set.codes]

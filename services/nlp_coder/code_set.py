@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from string import ascii_uppercase, digits
 from xml.etree import ElementTree as ET  # the file comes with an installed package
 
+CATEGORY_CHARACTERS = 3
 # Codes and ranges as notes of the tabular list write them: "J18.9", "J15.-", "I60-I69", "C7A.022-C7A.025".
 _CODE = r"[A-Z]\d[0-9A-Z](?:\.[0-9A-Z]{1,4})?"
 _RANGE = re.compile(rf"({_CODE})(?:-({_CODE}))?")
@@ -56,6 +58,18 @@ class CodeSet:
         while code in self.codes:
             yield code
             code = self.codes[code].parent
+
+
+def category_of(code: str) -> str:
+    """Its first three characters."""
+    return code[:CATEGORY_CHARACTERS]
+
+
+def children(parent: str, code_set: CodeSet) -> list[Code]:
+    """The codes right below `parent`, in order."""
+    prefix = parent if "." in parent else f"{parent}."
+    names = [prefix + character for character in digits + ascii_uppercase]
+    return [code_set.codes[name] for name in names if name in code_set.codes]
 
 
 def load_code_set() -> CodeSet:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
 
-from services.nlp_coder.code_set import Code, CodeSet
+from services.nlp_coder.code_set import Code, CodeSet, children
 from services.nlp_coder.data_files import rows
 from services.nlp_coder.document import Document
 from services.nlp_coder.phrases import PhraseTable, matches, phrase_table
@@ -148,16 +148,10 @@ def _specified(code: Code, code_set: CodeSet) -> str:
     """The "unspecified" leaf under a category, since a category alone is not a complete code."""
     current = code
     while not current.is_leaf:
-        children = _children(current, code_set)
-        plain = [child for child in children if "unspecified" in child.display.lower()]
-        plain = plain or [child for child in children if child.code.endswith("9") and "without" in child.display]
+        below = children(current.code, code_set)
+        plain = [child for child in below if "unspecified" in child.display.lower()]
+        plain = plain or [child for child in below if child.code.endswith("9") and "without" in child.display]
         if not plain:
             break
         current = plain[-1]
     return current.code
-
-
-def _children(code: Code, code_set: CodeSet) -> list[Code]:
-    prefix = code.code if "." in code.code else code.code + "."
-    below = [prefix + digit for digit in "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"]
-    return [code_set.codes[name] for name in below if name in code_set.codes]

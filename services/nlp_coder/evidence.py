@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from services.nlp_coder.assertion import Reading
+from services.nlp_coder.code_set import CATEGORY_CHARACTERS
 from services.nlp_coder.data_files import rows
 from services.nlp_coder.dictionary import Mention
 
-CATEGORY_CHARACTERS = 3
 # Chapter 18: symptoms, signs and abnormal findings.
 SYMPTOMS = "R"
 # Symptoms, with the pains of joints, back and limbs, and the factors of chapter 21: a past time does not end them.
@@ -67,6 +67,16 @@ def is_current(reading: Reading, code: str, chronic: ChronicConditions) -> bool:
     A status (chapter 21) holds however long ago it began.
     """
     return is_patients(reading) and (not reading.historical or code.startswith(TIMELESS) or code in chronic)
+
+
+def hidden_words(mentions: Sequence[ReadMention], words: int) -> bytearray:
+    """For each of a note's words, 1 where a mention that is not the patient's holds it."""
+    hidden = bytearray(words)
+    for read in mentions:
+        if not is_patients(read.reading):
+            first, last = read.mention.first, read.mention.last
+            hidden[first:last] = b"\x01" * (last - first)
+    return hidden
 
 
 def gathered(mentions: Sequence[ReadMention]) -> dict[str, CodeEvidence]:

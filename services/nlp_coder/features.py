@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from services.nlp_coder.code_set import category_of
 from services.nlp_coder.document import Document
-from services.nlp_coder.evidence import ReadMention, is_patients
-from services.nlp_coder.ranking import Candidates, category_of
+from services.nlp_coder.evidence import ReadMention, hidden_words, is_patients
+from services.nlp_coder.ranking import Candidates
 
 PADDING = 0
 # Longest sequence sent to the model; a longer note is read in windows of as many.
@@ -141,15 +142,8 @@ def terms_of(document: Document, mentions: Sequence[ReadMention]) -> list[TermAt
 
 def _named(mentions: Sequence[ReadMention], words: int) -> tuple[list[TermAt], bytearray]:
     """Codes of the patient's mentions, as terms; and for each word, 1 where it is hidden by another mention."""
-    hidden = bytearray(words)
-    terms: list[TermAt] = []
-    for read in mentions:
-        mention = read.mention
-        if is_patients(read.reading):
-            terms.append((f"={mention.code}", mention.first, mention.last))
-        else:
-            hidden[mention.first : mention.last] = b"\x01" * (mention.last - mention.first)
-    return terms, hidden
+    patients = [read.mention for read in mentions if is_patients(read.reading)]
+    return [(f"={mention.code}", mention.first, mention.last) for mention in patients], hidden_words(mentions, words)
 
 
 def windows_in(document: Document, mentions: Sequence[ReadMention], vocabulary: Vocabulary) -> list[Occurrences]:

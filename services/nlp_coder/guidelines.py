@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from services.nlp_coder.assertion import HISTORICAL_SECTIONS, Reading
-from services.nlp_coder.code_set import CodeSet
+from services.nlp_coder.code_set import CATEGORY_CHARACTERS, CodeSet
 from services.nlp_coder.document import Document, word_range
-from services.nlp_coder.evidence import CATEGORY_CHARACTERS, SYMPTOMS, ChronicConditions, ReadMention
+from services.nlp_coder.evidence import SYMPTOMS, ChronicConditions, ReadMention
 from services.nlp_coder.excludes import excluded_codes
 from services.nlp_coder.history_codes import code_of
 from services.nlp_coder.phrases import PhraseTable

@@ -7,9 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from services.nlp_coder.code_set import Code, CodeRange, CodeSet, ranges_in
+from services.nlp_coder.code_set import CATEGORY_CHARACTERS, Code, CodeRange, CodeSet, ranges_in
 from services.nlp_coder.data_files import rows
-from services.nlp_coder.evidence import CATEGORY_CHARACTERS
 
 _CLASSIFIABLE = re.compile(r"conditions classifiable\b", re.IGNORECASE)
 _FAMILY = re.compile(r"Z8[0-4]")

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from services.nlp_coder.evidence import CATEGORY_CHARACTERS, CodeEvidence, ReadMention, gathered
+from services.nlp_coder.evidence import CodeEvidence, ReadMention, gathered
 from services.nlp_coder.loose import LooseMention
 from services.nlp_coder.reading import ReadNote
 
@@ -173,8 +173,3 @@ def features_alone(candidates: Candidates) -> NDArray[np.float64]:
     chapter = [(code[0] == "R", code[0] == "Z") for code in candidates.codes]
     flags = np.array(chapter, dtype=np.float64).reshape(len(candidates.codes), 2)
     return np.hstack([candidates.evidence.astype(np.float64), flags])
-
-
-def category_of(code: str) -> str:
-    """Three-character category."""
-    return code[:CATEGORY_CHARACTERS]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from services.nlp_coder.code_set import CodeSet, load_code_set
 from services.nlp_coder.dictionary import Mention, Term, find_mentions, load_dictionary
 from services.nlp_coder.document import Document, Grammar, load_grammar, read
-from services.nlp_coder.evidence import ChronicConditions, ReadMention, chronic_conditions, is_patients
+from services.nlp_coder.evidence import ChronicConditions, ReadMention, chronic_conditions, hidden_words, is_patients
 from services.nlp_coder.excludes import excludes
 from services.nlp_coder.guidelines import Guidelines, load_guidelines
 from services.nlp_coder.loose import LooseMention, LooseTable, find_loose, loose_table
@@ -78,11 +78,7 @@ def read_note(text: str, reader: Reader) -> ReadNote:
 
 def _loose(document: Document, mentions: list[ReadMention], reader: Reader) -> list[LooseMention]:
     """What is denied, or said of others, is looked past; so is what reads so as a whole, or a whole name excludes."""
-    hidden = bytearray(len(document.words))
-    for entry in mentions:
-        if not is_patients(entry.reading):
-            hidden[entry.mention.first : entry.mention.last] = b"\x01" * (entry.mention.last - entry.mention.first)
-    found = find_loose(reader.loose, document, hidden)
+    found = find_loose(reader.loose, document, hidden_words(mentions, len(document.words)))
     return [
         one
         for one in found

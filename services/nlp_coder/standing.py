@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from services.nlp_coder.code_set import CodeSet
+from services.nlp_coder.code_set import CATEGORY_CHARACTERS, CodeSet
 from services.nlp_coder.data_files import rows
 from services.nlp_coder.document import Document
-from services.nlp_coder.evidence import CATEGORY_CHARACTERS, TIMELESS, ChronicConditions, ReadMention
+from services.nlp_coder.evidence import TIMELESS, ChronicConditions, ReadMention
 from services.nlp_coder.history_codes import HistoryCodes, code_of, holds, load_history_codes
 from services.nlp_coder.phrases import PhraseTable, phrase_table
 from services.nlp_coder.status_codes import in_allergy_list

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from random import Random
 
 from services.nlp_coder.audit_facts import Facts, facts_of
-from services.nlp_coder.code_relations import as_published, category_of, children, is_unspecified, says_more
-from services.nlp_coder.code_set import CodeSet
+from services.nlp_coder.code_relations import as_published, is_unspecified, says_more
+from services.nlp_coder.code_set import CodeSet, category_of, children
 from services.nlp_coder.reading import ReadNote
 
 SEED = 20261124

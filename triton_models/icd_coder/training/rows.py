@@ -10,7 +10,8 @@ from calibration import Calibration, code_features, probability
 from linear import Linear
 from numpy.typing import NDArray
 
-from services.nlp_coder.ranking import EVIDENCE, NOTHING_FOUND, Candidates, category_of
+from services.nlp_coder.code_set import category_of
+from services.nlp_coder.ranking import EVIDENCE, NOTHING_FOUND, Candidates
 
 TEXT = ("score", "category_score", "lexicon", "code_notes", "category_notes", "named_beside")
 FEATURES = (*TEXT, *EVIDENCE)
