@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import httpx
+
 from deploy.local.components import components, settings_class
 from deploy.local.settings import LocalSettings
 
@@ -111,6 +113,17 @@ class Stack:
     def until_status(self, name: str, holds: Callable[[Row], object], timeout_s: float = 60.0) -> Row:
         """One process's status as soon as `holds(status)` is true of it. Raises AssertionError as above."""
         return until(lambda: self.status()[name], holds, timeout_s, f"in the status of {name}")
+
+    def until_ready(self, service: str, timeout_s: float = 60.0) -> None:
+        """Return once a service says that it is ready. Raises AssertionError as above."""
+        until(lambda: _readiness(self.url(service)), lambda seen: seen == httpx.codes.OK, timeout_s, f"from {service}")
+
+
+def _readiness(url: str) -> int | str:
+    try:
+        return httpx.get(f"{url}/readyz").status_code
+    except httpx.TransportError as error:
+        return str(error)
 
 
 def _prefix(service: str) -> str:

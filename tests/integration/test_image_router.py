@@ -72,16 +72,17 @@ def test_broken_pixel_data_go_to_the_dead_letters_and_the_next_film_is_read(stac
 
 
 def test_killing_the_service_loses_nothing_and_repeats_nothing_visible(stack: Stack, tmp_path: Path) -> None:
-    numbers = range(4100, 4112)
+    numbers = range(4100, 4124)
     for number in numbers:
         write(tmp_path, number, film(number))
-    stack.vigil("send", str(tmp_path))
     pid = stack.status()["image-router"]["pid"]
+    stack.vigil("send", str(tmp_path))
     psutil.Process(pid).send_signal(signal.SIGKILL)
     stack.until_status("image-router", lambda row: row["pid"] not in {None, pid})
     rows = stack.rows_until("image-findings", lambda rows: all(of(rows, number) for number in numbers), 90)
     for number in numbers:
         assert len({row["meta"]["message_id"] for row in of(rows, number)}) == 1
+    stack.until_ready("image-router")
 
 
 def test_vigil_image_reads_files_of_every_kind(stack: Stack, tmp_path: Path) -> None:
