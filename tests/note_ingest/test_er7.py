@@ -40,6 +40,36 @@ def test_a_line_that_begins_no_segment_goes_on_with_the_text_before() -> None:
     assert first(message, "OBX").whole(5) == "first line\nsecond line"
 
 
+NOTE_LINES = "Seen today.\nHPI\nShort of breath with pneumonia.\nPMH|COPD\nROS|\nCXR\n\nPV1\nClear."
+
+
+@pytest.mark.parametrize("kind", ["TX", "FT", "ST", "ED"])
+@pytest.mark.parametrize("after", ["", "||||||F", "|||A|||F|||20261123"])
+@pytest.mark.parametrize("before", ["", "||||||F"])
+def test_no_line_of_a_note_is_lost_even_one_that_looks_like_a_segment(kind: str, after: str, before: str) -> None:
+    first_line, rest = NOTE_LINES.split("\n", 1)
+    body = f"{HEADER}\rOBX|1|{kind}|||{first_line}{before}\n{rest}{after if not before else ''}\n\nZAB|1\nNTE|1||n\n"
+    message = read(body.encode())
+    assert [segment.name for segment in message.segments] == ["MSH", "OBX", "ZAB", "NTE"]
+    obx = first(message, "OBX")
+    assert obx.whole(5) == NOTE_LINES
+    assert obx.text(11) == ("F" if before or after else "")
+
+
+def test_a_table_in_a_note_is_text() -> None:
+    message = read((HEADER + "\rOBX|1|TX|||Labs:\nNa | 140 | K | 4.0 | Cl | 100 | F\nNa|140|K|4.0|Cl|100|F\r").encode())
+    assert first(message, "OBX").whole(5).splitlines()[1:] == [
+        "Na | 140 | K | 4.0 | Cl | 100 | F",
+        "Na|140|K|4.0|Cl|100|F",
+    ]
+
+
+@pytest.mark.parametrize("line", ["EVN", "XYZ|1|what a neighbour made up", "PV1"])
+def test_below_what_is_no_text_a_segment_without_content_or_name_spoils_nothing(line: str) -> None:
+    message = read(f"{HEADER}\rOBX|1|NM|8867-4||80|/min|||||F\r{line}\r".encode())
+    assert (len(message.segments), first(message, "OBX").text(11)) == (3, "F")
+
+
 def test_the_senders_own_separators_are_used() -> None:
     message = read(b"MSH#*!?%#A#B#C#D###ADT*A01#1#P#2.5\rPID#1##A***W!B\r")
     assert message.header.text(9, 2) == "A01"

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from services.note_ingest.hl7v2.segments import SEGMENT_NAMES
 from services.note_ingest.refusals import BAD_CODE, BAD_VALUE, MALFORMED, Refused
 
 DEFAULT_CHARSET = "utf-8"
@@ -32,6 +33,9 @@ FALLBACK_CHARSET = "cp1252"  # what senders mean that state nothing and send no 
 BOM = b"\xef\xbb\xbf"
 LINE = re.compile(r"\r\n|\r|\n")
 SEGMENT_NAME = re.compile(r"[A-Z][A-Z0-9]{2}")
+TEXT, TEXT_TYPES = 5, {"TX", "FT", "ST", "ED"}  # OBX-5, and the types (OBX-2) that may hold lines of words
+# OBX-6 to 11 behind the last line of a text: of 6 to 10 only the flag (8) is ever filled, and 11 is the status.
+AFTER_TEXT = re.compile(r"\0\0\0[^\0\s]{0,3}\0\0\0[A-Z](?=\0|$)")  # \0 for the field separator
 NULL = '""'
 MSH_ENCODING_CHARACTERS = 2
 SHORTEST_HEADER = 8
@@ -145,7 +149,8 @@ def read(body: bytes) -> Message:
     """Read one message.
 
     body: without MLLP marks; segments may end with CR, LF or CR LF. A line that begins no segment goes on with the
-    last field of the one before. Raises Refused when it is no HL7 v2, or its characters are not what MSH-18 says.
+    text of the OBX before it, else with the last field of the segment before it. Raises Refused when it is no HL7 v2,
+    or its characters are not what MSH-18 says.
     """
     body = body.removeprefix(BOM).lstrip()
     if not body.startswith(b"MSH") or len(body) < SHORTEST_HEADER:
@@ -191,8 +196,8 @@ def _segments(text: str, delimiters: Delimiters, charset: str) -> Iterator[Segme
     counts: dict[str, int] = {}
     current: Segment | None = None
     for line in LINE.split(text):
-        if current is not None and not _begins_segment(line, delimiters):
-            current.fields[-1] += "\n" + line
+        if current is not None and not _begins_segment(line, current):
+            _go_on(current, line)
             continue
         if current is not None:
             yield _tidied(current)
@@ -208,12 +213,37 @@ def _segments(text: str, delimiters: Delimiters, charset: str) -> Iterator[Segme
         yield _tidied(current)
 
 
-def _begins_segment(line: str, delimiters: Delimiters) -> bool:
-    return SEGMENT_NAME.match(line) is not None and line[3:4] in {"", delimiters.field}
+def _begins_segment(line: str, current: Segment) -> bool:
+    """Whether `line` is no more of `current`.
+
+    Notes have lines such as "HPI" or "PMH|COPD": below a text only a name that HL7 knows and its separator begin one.
+    """
+    if SEGMENT_NAME.match(line) is None or line[3:4] not in {"", current.delimiters.field}:
+        return False
+    if not _is_text(current):
+        return True
+    return line[3:4] != "" and (line[0] == "Z" or line[:3] in SEGMENT_NAMES)
+
+
+def _is_text(segment: Segment) -> bool:
+    return segment.name == "OBX" and len(segment.fields) > TEXT and segment.fields[2] in TEXT_TYPES
+
+
+def _go_on(segment: Segment, line: str) -> None:
+    """Add a line to the segment's text; of the text's last line, what follows it are the fields after the text."""
+    if not _is_text(segment):
+        segment.fields[-1] += "\n" + line
+        return
+    end = AFTER_TEXT.search(line.replace(segment.delimiters.field, "\0")) if len(segment.fields) == TEXT + 1 else None
+    words = line[: end.start()] if end else line
+    segment.fields[TEXT] += "\n" + words
+    if end:
+        segment.fields += line[end.start() + 1 :].split(segment.delimiters.field)
 
 
 def _tidied(segment: Segment) -> Segment:
-    segment.fields[-1] = segment.fields[-1].rstrip("\n")
+    for field in {TEXT, len(segment.fields) - 1} if _is_text(segment) else {-1}:
+        segment.fields[field] = segment.fields[field].rstrip("\n")
     return segment
 
 
