@@ -126,6 +126,9 @@ def place_of(note: NoteCoded, partition: int, offset: int) -> NotePlace:
         offset=offset,
         kind=note.kind,
         event_time=note.meta.event_time,
+        document_id=note.document_id,
+        replaces_document_id=note.replaces_document_id,
+        withdrawn=not note.text,
     )
 
 

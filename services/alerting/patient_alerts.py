@@ -3,7 +3,7 @@
 Each function returns the very state that it was given when nothing changed, else a new one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from vigil.v1.alerts_pb2 import Alert, AlertCommand, AlertRecord, NotePlace, PatientAlerts, ScorePoint
@@ -113,6 +113,22 @@ def after_note(state: PatientAlerts, place: NotePlace) -> PatientAlerts:
     del new.notes[:]
     new.notes.extend(newest)
     return new
+
+
+def standing_notes(state: PatientAlerts) -> Sequence[NotePlace]:
+    """Of each document the newest version, without what was taken back or is replaced by another document.
+
+    The others stay readable, because alerts of the time rest on them.
+    """
+    replaced = {place.replaces_document_id for place in state.notes if place.replaces_document_id != place.document_id}
+    newest: dict[str, NotePlace] = {}
+    for place in state.notes:
+        document = place.document_id or place.note_message_id
+        held = newest.get(document)
+        if held is None or (held.revision, held.offset) < (place.revision, place.offset):
+            newest[document] = place
+    standing = [place for document, place in newest.items() if not {document, place.note_message_id} & replaced]
+    return sorted((place for place in standing if not place.withdrawn), key=lambda place: place.event_time.seconds)
 
 
 def changed_alerts(before: PatientAlerts, after: PatientAlerts) -> list[Alert]:

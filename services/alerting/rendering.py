@@ -12,6 +12,7 @@ from vigil.v1.notes_pb2 import Assertion, AuditVerdict, CodeAudit, Experiencer, 
 from vigil.v1.risk_pb2 import PatientRisk, Score
 
 from services.alerting.conditions import spoken_value
+from services.alerting.patient_alerts import standing_notes
 
 Json = dict[str, Any]
 
@@ -99,7 +100,7 @@ def patient_json(state: PatientAlerts) -> Json:
         "alerts": [alert_json(record.alert) for record in state.records],
         "notes": [
             {"message_id": note.note_message_id, "kind": note.kind, "event_time": time_of(note.event_time)}
-            for note in reversed(state.notes)
+            for note in reversed(standing_notes(state))
         ],
     }
 

@@ -28,6 +28,7 @@ Input = ObservationsReceived | Encounter | NoteCoded | ImageFindings
 Document = TypeVar("Document", NoteCoded, ImageFindings)
 
 SEEN_KEPT = 256
+REPLACED_KEPT = 64
 MOVEMENTS_KEPT = 16
 REPLACING = frozenset({ObservationStatus.OBSERVATION_STATUS_CORRECTED, ObservationStatus.OBSERVATION_STATUS_WITHDRAWN})
 WITHDRAWN = ObservationStatus.OBSERVATION_STATUS_WITHDRAWN
@@ -73,8 +74,8 @@ class PatientRecord:
     """State of one patient. Read and written as `PatientState`. Times are microseconds since 1970, UTC.
 
     as_of: newest event time seen, at which the patient is judged. observations: by observation id, oldest first.
-    movements, notes, images: oldest first. stated: what came with results about the person and the place. revision:
-    messages taken in.
+    movements, notes, images: oldest first. stated: what came with results about the person and the place. replaced:
+    what notes say that they replace. revision: messages taken in.
     """
 
     patient_key: str
@@ -83,6 +84,7 @@ class PatientRecord:
     movements: tuple[Encounter, ...] = ()
     stated: tuple[Encounter, ...] = ()
     notes: tuple[NoteCoded, ...] = ()
+    replaced: tuple[str, ...] = ()
     images: tuple[ImageFindings, ...] = ()
     seen: tuple[str, ...] = ()
     revision: int = 0
@@ -109,6 +111,7 @@ class PatientRecord:
             risk=self.risk,
             movements=self.movements,
             stated=self.stated,
+            replaced_document_ids=self.replaced,
         )
         return b"".join(chain((rest.SerializeToString(),), (held.wire for held in self.observations.values())))
 
@@ -123,6 +126,7 @@ class PatientRecord:
             movements=tuple(state.movements),
             stated=tuple(state.stated),
             notes=tuple(state.notes),
+            replaced=tuple(state.replaced_document_ids),
             images=tuple(state.images),
             seen=tuple(state.seen_message_ids),
             revision=state.revision,
@@ -176,7 +180,7 @@ def _with(record: PatientRecord, message: Input, limits: Limits) -> PatientRecor
     if isinstance(message, Encounter):
         return replace(record, movements=_with_movement(record.movements, message))
     if isinstance(message, NoteCoded):
-        return replace(record, notes=_with_document(record.notes, without_text(message), limits.notes))
+        return _with_note(record, message, limits)
     return replace(record, images=_with_document(record.images, message, limits.images))
 
 
@@ -276,6 +280,16 @@ def _with_document(kept: tuple[Document, ...], new: Document, limit: int) -> tup
     together.append(new)
     together.sort(key=_document_order)
     return tuple(together[-limit:])
+
+
+def _with_note(record: PatientRecord, new: NoteCoded, limits: Limits) -> PatientRecord:
+    """A note that another one replaces is not kept, whichever of them comes first."""
+    named = new.replaces_document_id
+    is_known = named in {"", new.document_id, *record.replaced}
+    replaced = record.replaced if is_known else (*record.replaced, named)[-REPLACED_KEPT:]
+    notes = _with_document(record.notes, without_text(new), limits.notes)
+    standing = tuple(note for note in notes if not {note.document_id, note.note_message_id} & set(replaced))
+    return replace(record, notes=standing, replaced=replaced)
 
 
 def without_text(note: NoteCoded) -> NoteCoded:

@@ -104,6 +104,7 @@ async def code_note(
         document_id=note.document_id,
         note_message_id=note.meta.message_id,
         kind=note.kind,
+        replaces_document_id=note.replaces_document_id,
         text=note.text,
         code_set_version=deps.reader.code_set.version,
     )

@@ -1,5 +1,8 @@
 """How alerts begin, change and end."""
 
+from functools import reduce
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -8,7 +11,14 @@ from vigil.v1.encounters_pb2 import EncounterStatus
 from vigil.v1.risk_pb2 import PatientRisk
 
 from services.alerting.lifecycle import alert_id
-from services.alerting.patient_alerts import after_command_to, after_encounter, after_note, changed_alerts, is_here
+from services.alerting.patient_alerts import (
+    after_command_to,
+    after_encounter,
+    after_note,
+    changed_alerts,
+    is_here,
+    standing_notes,
+)
 from services.alerting.policy import DEFAULT_POLICY
 from services.common.outcomes import Invalid
 from tests.alerting.making import (
@@ -210,6 +220,27 @@ def test_an_alert_from_before_the_stay_was_known_is_not_raised_twice() -> None:
     admitted = after(after_encounter(early, encounter(2)), risk(3, HIGH | {"sbp": 3}))
     assert [record.alert.state for record in admitted.records] == [FIRING]
     assert admitted.records[0].alert.meta.encounter_key == STAY
+
+
+def test_notes_that_were_replaced_corrected_or_taken_back_are_not_listed_and_stay_readable() -> None:
+    def place(name: str, document: str, revision: int = 0, **more: Any) -> NotePlace:
+        return NotePlace(note_message_id=name, document_id=document, revision=revision, **more)
+
+    places = [
+        place("a", "A"),
+        place("b", "B", replaces_document_id="A"),
+        place("c", "C"),
+        place("c2", "C", 7),
+        place("d", "D"),
+        place("d2", "D", 7, withdrawn=True),
+        place("e", "E", replaces_document_id="E"),
+        place("before-documents-were-named", ""),
+    ]
+    for order in (places, places[::-1]):
+        state = reduce(after_note, order, fresh())
+        listed = {one.note_message_id for one in standing_notes(state)}
+        assert listed == {"b", "c2", "e", "before-documents-were-named"}
+        assert len(state.notes) == len(places)
 
 
 def test_the_place_of_the_newest_revision_of_a_note_is_kept() -> None:

@@ -117,6 +117,8 @@ def note(
     minutes: float,
     codes: Iterable[NoteCode] = (),
     findings: Mapping[str, str] | None = None,
+    *,
+    replaces: str = "",
     **fields: Any,
 ) -> NoteCoded:
     return NoteCoded(
@@ -124,6 +126,7 @@ def note(
         document_id=f"document-{name.partition('/')[0]}",
         note_message_id=f"received-{name}",
         text="The whole text of the note.",
+        replaces_document_id=replaces,
         codes=codes,
         findings=[ReportFinding(label=label, status=status) for label, status in (findings or {}).items()],
     )

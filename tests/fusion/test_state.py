@@ -1,6 +1,7 @@
 import random
 from dataclasses import replace
 from datetime import timedelta
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -142,6 +143,21 @@ def test_a_newer_version_of_a_note_replaces_it_whichever_comes_first() -> None:
     second = note("n/2", 0, [code("J20.9")], revision=1)
     for record in (folded(first, second), folded(second, first)):
         assert [[one.code for one in kept.codes] for kept in record.notes] == [["J20.9"]]
+
+
+@pytest.mark.parametrize("named", ["document-old", "received-old"])
+def test_a_note_that_another_document_replaces_no_longer_counts_whichever_comes_first(named: str) -> None:
+    old, other = note("old", 0, [code("J93.9")]), note("other", 0, [code("I10")])
+    new = note("new", 1, [code("J18.9")], replaces=named)
+    edited = note("new/2", 1, [code("J20.9")], revision=1)
+    latest = note("latest", 2, replaces="document-new")
+    for messages in permutations((old, other, new, edited, latest)):
+        kept = PatientRecord.FromString(folded(*messages).SerializeToString()).notes
+        assert [one.document_id for one in kept] == ["document-other", "document-latest"]
+
+
+def test_a_document_that_names_itself_as_its_parent_is_kept() -> None:
+    assert len(folded(note("own", 0, [code("J18.9")], replaces="document-own")).notes) == 1
 
 
 def test_only_the_newest_notes_and_images_are_kept() -> None:
@@ -296,7 +312,8 @@ def inputs_of_a_patient(draw: st.DrawFn) -> Input:
             meta=about, status=draw(st.sampled_from(EncounterStatus.values())), ward=draw(st.sampled_from(["", "AMU"]))
         )
     if kind == "note":
-        made = note(f"{draw(st.integers(0, 3))}/{name}", at, [code("J18.9")])
+        replaced = draw(st.sampled_from(["", "", "document-0", "document-1"]))
+        made = note(f"{draw(st.integers(0, 3))}/{name}", at, [code("J18.9")], replaces=replaced)
         made.meta.CopyFrom(about)
         return made
     made_image = image(str(draw(st.integers(0, 3))), at, {"pneumonia": draw(st.floats(0, 1))})
@@ -307,7 +324,7 @@ def inputs_of_a_patient(draw: st.DrawFn) -> Input:
 def same(record: PatientRecord) -> Any:
     """All of a record that must not depend on the order of arrival."""
     what_counts = record.observations, record.movements, record.stated, record.notes, record.images
-    return record.as_of, *what_counts, record.revision
+    return record.as_of, *what_counts, sorted(record.replaced), record.revision
 
 
 many = st.lists(inputs_of_a_patient(), max_size=12, unique_by=lambda message: message.meta.message_id)

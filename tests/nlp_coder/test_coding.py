@@ -99,7 +99,7 @@ async def test_asked_spans_are_answered_in_their_order(coder: Coder) -> None:
 
 
 async def test_the_answer_carries_its_cause_and_is_made_again_with_the_same_id(coder: Coder) -> None:
-    note = note_received(NOTE, kind="progress")
+    note = note_received(NOTE, kind="progress", replaces_document_id="doc-0")
     first, second = [await code_received_note(note, coder) for _ in range(2)]
     answer, again = first.message, second.message
     assert isinstance(answer, NoteCoded)
@@ -111,6 +111,7 @@ async def test_the_answer_carries_its_cause_and_is_made_again_with_the_same_id(c
     assert answer.meta.ingest_time == note.meta.ingest_time
     assert answer.meta.synthetic
     assert (answer.note_message_id, answer.document_id, answer.kind) == ("note-1", "doc-1", "progress")
+    assert answer.replaces_document_id == "doc-0"
     assert answer.text == NOTE
     assert [model.name for model in answer.models] == ["icd_coder"]
 

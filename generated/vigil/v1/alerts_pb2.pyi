@@ -286,6 +286,9 @@ class NotePlace(_message.Message):
     OFFSET_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     EVENT_TIME_FIELD_NUMBER: _builtins.int
+    DOCUMENT_ID_FIELD_NUMBER: _builtins.int
+    REPLACES_DOCUMENT_ID_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_FIELD_NUMBER: _builtins.int
     note_message_id: _builtins.str
     """meta.message_id of the NoteReceived; evidence names this one."""
     coded_message_id: _builtins.str
@@ -296,6 +299,12 @@ class NotePlace(_message.Message):
     offset: _builtins.int
     kind: _builtins.str
     """e.g. "radiology"."""
+    document_id: _builtins.str
+    """As in the NoteCoded."""
+    replaces_document_id: _builtins.str
+    """As in the NoteCoded."""
+    withdrawn: _builtins.bool
+    """True when the sender took the document back."""
     @_builtins.property
     def event_time(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
@@ -308,10 +317,13 @@ class NotePlace(_message.Message):
         offset: _builtins.int = ...,
         kind: _builtins.str = ...,
         event_time: _timestamp_pb2.Timestamp | None = ...,
+        document_id: _builtins.str = ...,
+        replaces_document_id: _builtins.str = ...,
+        withdrawn: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["event_time", b"event_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["coded_message_id", b"coded_message_id", "event_time", b"event_time", "kind", b"kind", "note_message_id", b"note_message_id", "offset", b"offset", "partition", b"partition", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["coded_message_id", b"coded_message_id", "document_id", b"document_id", "event_time", b"event_time", "kind", b"kind", "note_message_id", b"note_message_id", "offset", b"offset", "partition", b"partition", "replaces_document_id", b"replaces_document_id", "revision", b"revision", "withdrawn", b"withdrawn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

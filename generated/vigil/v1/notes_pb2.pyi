@@ -164,13 +164,17 @@ class NoteReceived(_message.Message):
     type_code: _builtins.str
     """Type as sent (TXA-2, OBR-4, LOINC of a DocumentReference), a code and not free text."""
     text: _builtins.str
-    """The whole text, line ends as "\\n". Offsets everywhere count its Unicode code points."""
+    """The whole text, line ends as "\\n". Offsets everywhere count its Unicode code points. Empty when the sender took the
+    document back (MDM^T11, OBX-11 D or W, FHIR entered-in-error): what older revisions say no longer counts.
+    """
     language: _builtins.str
     """BCP 47, e.g. "en"; empty when not stated."""
     accession_key: _builtins.str
     """Accession number of the study that a radiology report belongs to, keyed like the patient; empty when none."""
     replaces_document_id: _builtins.str
-    """document_id of the document that this one replaces or adds to (TXA-13, FHIR relatesTo); empty when none."""
+    """document_id, or meta.message_id of the NoteReceived, of another document that this one replaces (TXA-13 of MDM^T10,
+    FHIR relatesTo replaces): it no longer counts. Empty when none; what is added to (MDM^T06) still counts.
+    """
     @_builtins.property
     def meta(self) -> _meta_pb2.Meta: ...
     @_builtins.property
@@ -503,6 +507,7 @@ class NoteCoded(_message.Message):
     ABSTAINED_FIELD_NUMBER: _builtins.int
     THRESHOLD_FIELD_NUMBER: _builtins.int
     AUDIT_FIELD_NUMBER: _builtins.int
+    REPLACES_DOCUMENT_ID_FIELD_NUMBER: _builtins.int
     document_id: _builtins.str
     note_message_id: _builtins.str
     """meta.message_id of the NoteReceived."""
@@ -520,6 +525,8 @@ class NoteCoded(_message.Message):
     """Why nothing was read (another language, no human text); empty when it was."""
     threshold: _builtins.float
     """Score from which a code is selected, 0 to 1."""
+    replaces_document_id: _builtins.str
+    """As in the NoteReceived."""
     @_builtins.property
     def meta(self) -> _meta_pb2.Meta: ...
     @_builtins.property
@@ -563,10 +570,11 @@ class NoteCoded(_message.Message):
         abstained: _builtins.str = ...,
         threshold: _builtins.float = ...,
         audit: _abc.Iterable[Global___CodeAudit] | None = ...,
+        replaces_document_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["meta", b"meta"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["abstained", b"abstained", "audit", b"audit", "code_set_version", b"code_set_version", "codes", b"codes", "degraded", b"degraded", "degraded_reason", b"degraded_reason", "document_id", b"document_id", "entities", b"entities", "findings", b"findings", "kind", b"kind", "meta", b"meta", "models", b"models", "note_message_id", b"note_message_id", "sections", b"sections", "span_assertions", b"span_assertions", "text", b"text", "threshold", b"threshold", "truncated", b"truncated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["abstained", b"abstained", "audit", b"audit", "code_set_version", b"code_set_version", "codes", b"codes", "degraded", b"degraded", "degraded_reason", b"degraded_reason", "document_id", b"document_id", "entities", b"entities", "findings", b"findings", "kind", b"kind", "meta", b"meta", "models", b"models", "note_message_id", b"note_message_id", "replaces_document_id", b"replaces_document_id", "sections", b"sections", "span_assertions", b"span_assertions", "text", b"text", "threshold", b"threshold", "truncated", b"truncated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -337,6 +337,7 @@ class PatientState(_message.Message):
     RISK_FIELD_NUMBER: _builtins.int
     MOVEMENTS_FIELD_NUMBER: _builtins.int
     STATED_FIELD_NUMBER: _builtins.int
+    REPLACED_DOCUMENT_IDS_FIELD_NUMBER: _builtins.int
     patient_key: _builtins.str
     revision: _builtins.int
     """Of the patient's risk; counts changes of the state."""
@@ -378,6 +379,10 @@ class PatientState(_message.Message):
         the place, oldest first. Used where no movement states it.
         """
 
+    @_builtins.property
+    def replaced_document_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What notes say that they replace (NoteCoded.replaces_document_id), bounded: such notes are not kept, whenever they come."""
+
     def __init__(
         self,
         *,
@@ -392,10 +397,11 @@ class PatientState(_message.Message):
         risk: Global___PatientRisk | None = ...,
         movements: _abc.Iterable[_encounters_pb2.Encounter] | None = ...,
         stated: _abc.Iterable[_encounters_pb2.Encounter] | None = ...,
+        replaced_document_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "encounter", b"encounter", "risk", b"risk"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "encounter", b"encounter", "images", b"images", "movements", b"movements", "notes", b"notes", "observations", b"observations", "patient_key", b"patient_key", "revision", b"revision", "risk", b"risk", "seen_message_ids", b"seen_message_ids", "stated", b"stated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "encounter", b"encounter", "images", b"images", "movements", b"movements", "notes", b"notes", "observations", b"observations", "patient_key", b"patient_key", "replaced_document_ids", b"replaced_document_ids", "revision", b"revision", "risk", b"risk", "seen_message_ids", b"seen_message_ids", "stated", b"stated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
