@@ -41,7 +41,11 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One version of one document. An empty `document_id` means that the sender gave none."""
+    """One version of one document. An empty `document_id` means that the sender gave none.
+
+    withdrawn: the sender took the document back; there is no text. replaces: id of another document that this one
+    stands for from now on.
+    """
 
     subject: Subject
     event_time: datetime
@@ -55,6 +59,12 @@ class Note:
     accession: Identity | None = None
     assigned_codes: tuple[Code, ...] = ()
     replaces: str = ""
+    withdrawn: bool = False
+
+
+def version_at(changed: datetime) -> int:
+    """Version of a document that was changed at that moment; above the 0 of the first one, whatever the clock said."""
+    return max(1, int(changed.timestamp()))
 
 
 class MeasurementStatus(Enum):

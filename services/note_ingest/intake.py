@@ -97,19 +97,21 @@ def _to(topic: Topic, message: NoteReceived | ObservationsReceived | Encounter) 
 def note_received(note: Note, arrival: Arrival, intake: Intake) -> NoteReceived:
     """One version of one document. Without a document id its content is its identity.
 
-    Raises Refused for an empty text, or one over the limit.
+    Raises Refused for an empty text of what was not taken back, or one over the limit.
     """
     text = note.text.replace("\r\n", "\n").replace("\r", "\n")
-    if not text.strip():
+    if not text.strip() and not note.withdrawn:
         raise Refused(MISSING, "the note has no text")
     if len(text) > intake.max_note_chars:
         raise Refused(TOO_LARGE, f"the note is longer than {intake.max_note_chars} characters")
     authority = intake.authority(note.subject.patient)
-    document_id = note.document_id or hashlib.sha256(text.encode()).hexdigest()[:32]
+    content = hashlib.sha256(text.encode()).hexdigest()[:32]
+    document_id = note.document_id or content
     # Without the sender's own id, the same words about two patients are two notes.
     owner = () if note.document_id else (intake.key(note.subject.patient),)
     state = ("preliminary",) if note.preliminary else ()
-    identity = message_id("note", authority, *owner, document_id, str(note.version), *state)
+    # Senders change a text and forget to say so: other words are never a repeat.
+    identity = message_id("note", authority, *owner, document_id, str(note.version), *state, content)
     return NoteReceived(
         meta=_meta(identity, note.subject, note.event_time, arrival, intake, revision=note.version),
         document_id=document_id,
@@ -119,7 +121,7 @@ def note_received(note: Note, arrival: Arrival, intake: Intake) -> NoteReceived:
         language=note.language,
         accession_key=intake.key(note.accession),
         assigned_codes=_assigned(note.assigned_codes),
-        replaces_document_id=note.replaces,
+        replaces_document_id=note.replaces if note.replaces != document_id else "",
     )
 
 

@@ -26,7 +26,7 @@ TYPE = re.compile(r"[A-Z]{3}")
 TRIGGER = re.compile(r"[A-Z][A-Z0-9]{2}")
 TRIGGERS: Mapping[str, frozenset[str]] = {
     "ADT": frozenset(adt.STATUS),
-    "MDM": frozenset(mdm.ANNOUNCEMENTS | mdm.WITH_TEXT),
+    "MDM": frozenset(mdm.ANNOUNCEMENTS | mdm.WITH_TEXT | {mdm.WITHDRAWAL}),
     "ORU": frozenset({"R01", "R30", "R31", "R32"}),
     "OUL": frozenset({"R22", "R23", "R24"}),
 }

@@ -36,5 +36,4 @@ EVENTS = {
     "ADT^A44": "account numbers are not kept, so there is nothing to move",
     "ADT^A45": "moving a visit to another patient is not supported; send ADT^A40, or cancel and admit",
     "ADT^A60": "allergies are not followed",
-    "MDM^T11": "taking a document back is not supported; send a replacement with its text (T10)",
 }
