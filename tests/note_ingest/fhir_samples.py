@@ -47,6 +47,44 @@ def document(text: str = "Short of breath.", **more: Any) -> dict[str, Any]:
     }
 
 
+REPORT = {
+    "resourceType": "DiagnosticReport",
+    "status": "final",
+    "identifier": [{"value": "RAD-5"}],
+    "basedOn": [{"identifier": {"value": "ACC-5"}}],
+    "category": [{"coding": [{"code": "RAD"}]}],
+    "code": loinc("36643-5"),
+    "subject": SUBJECT,
+    "effectiveDateTime": AT,
+    "presentedForm": [attachment("Clear lungs.")],
+}
+
+COMPOSITION = {
+    "resourceType": "Composition",
+    "status": "final",
+    "identifier": {"value": "COMP-1"},
+    "type": loinc("18842-5"),
+    "subject": SUBJECT,
+    "date": AT,
+    "author": [{"display": "x"}],
+    "title": "Summary",
+    "section": [
+        {
+            "title": "Course",
+            "text": {"status": "generated", "div": "<div><p>Sepsis &amp; shock.</p><p>Well.</p></div>"},
+        }
+    ],
+}
+
+STAY = {
+    "resourceType": "Encounter",
+    "status": "in-progress",
+    "class": {"code": "IMP"},
+    "identifier": [{"system": "WARD", "value": "V-9"}],
+    "subject": SUBJECT,
+    "period": {"start": AT},
+}
+
 PATIENT = {
     "resourceType": "Patient",
     "id": "p",
@@ -58,6 +96,8 @@ PATIENT = {
     "gender": "female",
     "name": [{"family": "Quixote"}],
 }
+
+UNNUMBERED = {"resourceType": "Patient", "id": "123", "gender": "female"}
 
 
 def bundle(*resources: dict[str, Any], kind: str = "transaction") -> dict[str, Any]:

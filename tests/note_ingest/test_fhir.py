@@ -20,10 +20,12 @@ from services.note_ingest.refusals import BAD_VALUE, LONGEST_REASON, Refused
 from tests.note_ingest.conftest import FakeKafka
 from tests.note_ingest.fhir_samples import (
     AT,
+    COMPOSITION,
     FUTURE,
     NOW,
     PATIENT,
-    SUBJECT,
+    REPORT,
+    STAY,
     attachment,
     bundle,
     document,
@@ -42,6 +44,12 @@ def refusal(resource: dict[str, Any]) -> Refused:
     with pytest.raises(Refused) as refused:
         read_single(resource, NOW, FUTURE)
     return refused.value
+
+
+def without_status(resource: dict[str, Any]) -> dict[str, Any]:
+    """With a reason why there is none, which FHIR's models take for one."""
+    absent = {"_status": {"extension": [{"url": "http://x/data-absent-reason", "valueCode": "unknown"}]}}
+    return {k: v for k, v in resource.items() if k != "status"} | absent
 
 
 def test_an_observation_is_a_value_of_its_patient() -> None:
@@ -92,40 +100,14 @@ def test_a_document_is_a_note() -> None:
 
 
 def test_a_report_is_a_note_of_radiology_with_its_accession() -> None:
-    report = {
-        "resourceType": "DiagnosticReport",
-        "status": "final",
-        "identifier": [{"value": "RAD-5"}],
-        "basedOn": [{"identifier": {"value": "ACC-5"}}],
-        "category": [{"coding": [{"code": "RAD"}]}],
-        "code": loinc("36643-5"),
-        "subject": SUBJECT,
-        "effectiveDateTime": AT,
-        "presentedForm": [attachment("Clear lungs.")],
-    }
-    note = single(report)
+    note = single(REPORT)
     assert (note.kind, note.document_id, note.accession) == ("radiology", "RAD-5", Identity("", "ACC-5"))
-    assert single(report | {"status": "corrected", "issued": AT}).version > 0
-    assert single(report | {"status": "preliminary"}).preliminary
+    assert single(REPORT | {"status": "corrected", "issued": AT}).version > 0
+    assert single(REPORT | {"status": "preliminary"}).preliminary
 
 
 def test_the_narrative_of_a_composition_is_its_text() -> None:
-    composition = {
-        "resourceType": "Composition",
-        "status": "final",
-        "type": loinc("18842-5"),
-        "subject": SUBJECT,
-        "date": AT,
-        "author": [{"display": "x"}],
-        "title": "Summary",
-        "section": [
-            {
-                "title": "Course",
-                "text": {"status": "generated", "div": "<div><p>Sepsis &amp; shock.</p><p>Well.</p></div>"},
-            }
-        ],
-    }
-    note = single(composition)
+    note = single(COMPOSITION)
     assert (note.text, note.kind) == ("Course\nSepsis & shock.\nWell.", "discharge")
 
 
@@ -186,7 +168,19 @@ def test_a_bundle_is_put_together_a_patient_and_codes_go_with_the_note() -> None
 @pytest.mark.parametrize(
     ("resource", "expression"),
     [
-        (observation(subject={"reference": "Patient/1"}), "Observation.subject"),
+        (observation(subject={"reference": "urn:uuid:1"}), "Observation.subject"),
+        (observation(subject={"reference": "Group/1"}), "Observation.subject"),
+        (observation(subject={"display": "Quixote"}), "Observation.subject"),
+        (
+            observation(contained=[{"resourceType": "Patient", "id": "p"}], subject={"reference": "#p"}),
+            "Observation.subject",
+        ),
+        (without_status(observation()), "Observation.status"),
+        (without_status(document()), "DocumentReference.status"),
+        (without_status(REPORT), "DiagnosticReport.status"),
+        (without_status(COMPOSITION), "Composition.status"),
+        (without_status(STAY), "Encounter.status"),
+        (document(status="superseded", identifier=[]), "DocumentReference.identifier"),
         (observation(effectiveDateTime="2029-01-01"), "Observation.effectiveDateTime"),
         (observation(status="fine"), "Observation.status"),
         (observation(bad=1), "Observation"),

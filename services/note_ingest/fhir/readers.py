@@ -1,29 +1,25 @@
 """One reader a resource type: FHIR R4 in, drafts out."""
 
-import base64
-import binascii
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Any
+from dataclasses import replace
+from datetime import datetime
 
 from services.note_ingest.catalogue import quantity_of
 from services.note_ingest.drafts import (
     LONGEST_WORDS,
     Code,
     Draft,
-    Identity,
     Measurement,
     Measurements,
     MeasurementStatus,
-    Note,
     Stay,
     StayStatus,
     Subject,
 )
-from services.note_ingest.fhir.narrative import words_of_narrative
+from services.note_ingest.fhir.documents import read_composition, read_diagnostic_report, read_document_reference
+from services.note_ingest.fhir.reading import Reading
 from services.note_ingest.fhir.resources import (
     References,
     Resource,
@@ -31,11 +27,11 @@ from services.note_ingest.fhir.resources import (
     codes_of,
     identity_of,
     moment,
-    patient_identity,
+    own_number,
+    required,
     words_of,
 )
-from services.note_ingest.hl7v2.kinds import kind_of
-from services.note_ingest.refusals import BAD_VALUE, MISSING, NOT_READ, TOO_LARGE, Refused
+from services.note_ingest.refusals import BAD_VALUE, MISSING, TOO_LARGE, Refused
 
 FINAL, CORRECTED, WITHDRAWN = MeasurementStatus.FINAL, MeasurementStatus.CORRECTED, MeasurementStatus.WITHDRAWN
 OBSERVATION_STATUS = {
@@ -59,48 +55,7 @@ STAY_STATUS = {
     "unknown": StayStatus.UNSTATED,
 }
 PLACES = {"wa": "ward", "ro": "room", "bd": "bed"}  # location-physical-type
-PRELIMINARY = {"registered", "partial", "preliminary"}
-CHANGED = {"amended", "corrected", "appended"}
 NOT_TRUE = {"entered-in-error", "refuted"}
-RADIOLOGY_CATEGORY = {"LP29684-5"}
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What the readers are given beside the resource."""
-
-    references: References
-    arrived: datetime
-    future: timedelta
-
-    def time(self, resource: Resource, *paths: str) -> datetime:
-        """The first of the elements ("effectivePeriod.start") that is there, else the time of arrival.
-
-        Raises Refused when it lies too far ahead.
-        """
-        return self.stated_time(resource, *paths) or self.arrived
-
-    def stated_time(self, resource: Resource, *paths: str) -> datetime | None:
-        """As `time`; None where the resource tells no time."""
-        for path in (*paths, "meta.lastUpdated"):
-            value: Any = resource
-            for step in path.split("."):
-                value = value.get(step) if isinstance(value, Mapping) else None
-            place = f"{resource['resourceType']}.{path}"
-            found = moment(value, place)
-            if found is not None:
-                if found > self.arrived + self.future:
-                    raise Refused(BAD_VALUE, "The time lies in the future", place)
-                return found
-        return None
-
-    def subject(self, resource: Resource, element: str = "subject") -> Subject:
-        """Patient and encounter of a resource. Raises Refused without a patient's identifier."""
-        patient, _ = self.references.patient(resource, element)
-        context = resource.get("context")
-        encounters = (context or {}).get("encounter") if isinstance(context, Mapping) else None
-        reference = resource.get("encounter") or (encounters[0] if encounters else {})
-        return Subject(patient, self.references.visit(resource, reference))
 
 
 Reader = Callable[[Resource, Reading], tuple[Draft, ...]]
@@ -109,9 +64,10 @@ Reader = Callable[[Resource, Reading], tuple[Draft, ...]]
 def read_observation(resource: Resource, read: Reading) -> tuple[Draft, ...]:
     """Values of an Observation and its components; nothing when it has no result (yet)."""
     subject = read.subject(resource)
-    status = OBSERVATION_STATUS.get(resource["status"])
+    stated_status = required(resource, "status")
+    status = OBSERVATION_STATUS.get(stated_status)
     if status is None:
-        if resource["status"] in NO_RESULT:
+        if stated_status in NO_RESULT:
             return ()
         raise Refused(BAD_VALUE, "The status is none of FHIR R4's", "Observation.status")
     stated = read.stated_time(resource, *EFFECTIVE)
@@ -171,91 +127,12 @@ def _float(number: float) -> float:
         return math.inf
 
 
-def read_document_reference(resource: Resource, read: Reading) -> tuple[Draft, ...]:
-    """The document's text, which must be in the resource."""
-    if resource["status"] == "entered-in-error":
-        raise Refused(
-            NOT_READ, "Taking a document back is not supported; send its replacement", "DocumentReference.status"
-        )
-    when = read.time(resource, "date", "context.period.start")
-    attachments = [content["attachment"] for content in resource["content"]]
-    replaced = [to["target"] for to in resource.get("relatesTo", ()) if to.get("code") in {"replaces", "appends"}]
-    master = identity_of(resource.get("masterIdentifier") or {})
-    return (
-        Note(
-            subject=read.subject(resource),
-            event_time=when,
-            text=_attached(attachments, "DocumentReference.content", ".attachment"),
-            kind=_kind(resource.get("type") or {}, resource.get("category", ())),
-            document_id=master.identifier if master else _own_id(resource),
-            version=_version(resource.get("docStatus"), read.time(resource, "meta.lastUpdated", "date")),
-            preliminary=resource.get("docStatus") in PRELIMINARY,
-            type_code=_type_code(resource.get("type") or {}),
-            language=_language(resource, attachments),
-            replaces=next((i.identifier for t in replaced if (i := identity_of(t.get("identifier") or {}))), ""),
-        ),
-    )
-
-
-def read_diagnostic_report(resource: Resource, read: Reading) -> tuple[Draft, ...]:
-    """The report's text: presentedForm, else the conclusion. Its results are Observations of their own."""
-    forms = resource.get("presentedForm", ())
-    text = _attached(forms, "DiagnosticReport.presentedForm") if forms else str(resource.get("conclusion", ""))
-    if not text.strip():
-        if resource.get("result"):
-            return ()
-        raise Refused(MISSING, "The report has no text", "DiagnosticReport.presentedForm")
-    if resource["status"] in NOT_TRUE:
-        raise Refused(NOT_READ, "Taking a report back is not supported; send its correction", "DiagnosticReport.status")
-    when = read.time(resource, "effectiveDateTime", "effectivePeriod.end", "issued")
-    ordered = [i for order in resource.get("basedOn", ()) if (i := identity_of(order.get("identifier") or {}))]
-    document_id = _own_id(resource)
-    accession = Identity("", ordered[0].identifier if ordered else document_id)
-    return (
-        Note(
-            subject=read.subject(resource),
-            event_time=when,
-            text=text,
-            kind=_kind(resource.get("code") or {}, resource.get("category", ())),
-            document_id=document_id,
-            version=_version(resource["status"], read.time(resource, "issued")),
-            preliminary=resource["status"] in PRELIMINARY,
-            type_code=_type_code(resource.get("code") or {}),
-            language=_language(resource, forms),
-            accession=accession if accession.identifier else None,
-        ),
-    )
-
-
-def read_composition(resource: Resource, read: Reading) -> tuple[Draft, ...]:
-    """The narrative of the sections, each under its title."""
-    text = "\n\n".join(_sections(resource.get("section", ()))).strip()
-    if not text:
-        raise Refused(MISSING, "The document has no text in its sections", "Composition.section")
-    replaced = [to.get("targetIdentifier") or {} for to in resource.get("relatesTo", ())]
-    own = identity_of(resource.get("identifier") or {})
-    return (
-        Note(
-            subject=read.subject(resource),
-            event_time=read.time(resource, "date"),
-            text=text,
-            kind=_kind(resource.get("type") or {}, resource.get("category", ())),
-            document_id=own.identifier if own else "",
-            version=_version(resource["status"], read.time(resource, "date")),
-            preliminary=resource["status"] in PRELIMINARY,
-            type_code=_type_code(resource.get("type") or {}),
-            language=str(resource.get("language", "")),
-            replaces=next((i.identifier for r in replaced if (i := identity_of(r))), ""),
-        ),
-    )
-
-
 def read_encounter(resource: Resource, read: Reading) -> tuple[Draft, ...]:
     """Where the patient is. Locations by the Location resources of the request, else by identifier or display."""
     patient, person = read.references.patient(resource, "subject")
     about = about_person(person)
     visit = next((i for entry in resource.get("identifier", ()) if (i := identity_of(entry))), None)
-    status = STAY_STATUS.get(resource["status"])
+    status = STAY_STATUS.get(required(resource, "status"))
     if status is None:
         raise Refused(BAD_VALUE, "The status is none of FHIR R4's", "Encounter.status")
     period = resource.get("period") or {}
@@ -286,7 +163,7 @@ def read_patient(resource: Resource, read: Reading) -> tuple[Draft, ...]:
     about = about_person(resource)
     return (
         Stay(
-            subject=Subject(patient_identity(resource)),
+            subject=Subject(read.references.identity(resource)),
             event_time=read.time(resource),
             trigger="Patient",
             status=StayStatus.UNSTATED,
@@ -319,48 +196,6 @@ READERS: Mapping[str, Reader] = {
 }
 
 
-def _attached(attachments: Any, place: str, below: str = "") -> str:
-    """Text of the first attachment that is plain text. Raises Refused when none is, or it is only linked."""
-    for index, attachment in enumerate(attachments):
-        kind, _, parameters = str(attachment.get("contentType", "text/plain")).partition(";")
-        if kind.strip().lower() != "text/plain":
-            continue
-        where = f"{place}[{index}]{below}"
-        if not attachment.get("data"):
-            raise Refused(MISSING, "The text must be in data; links are not followed", f"{where}.data")
-        charset = parameters.partition("charset=")[2].strip().strip('"') or "utf-8"
-        try:
-            return base64.b64decode("".join(str(attachment["data"]).split()), validate=True).decode(charset)
-        except (binascii.Error, ValueError, LookupError):
-            raise Refused(BAD_VALUE, "The text cannot be decoded", f"{where}.data") from None
-    raise Refused(NOT_READ, "Only text/plain is read", f"{place}[0]{below}.contentType")
-
-
-def _own_id(resource: Resource) -> str:
-    return next((i.identifier for entry in resource.get("identifier", ()) if (i := identity_of(entry))), "")
-
-
-def _type_code(concept: Resource) -> str:
-    return next((code.code for code in codes_of(concept) if code.system), "")
-
-
-def _kind(concept: Resource, categories: Any) -> str:
-    sections = {code.code for category in categories for code in codes_of(category)}
-    if sections & RADIOLOGY_CATEGORY:
-        return "radiology"
-    kinds = [kind_of(code.code, section=section) for code in codes_of(concept) for section in ("", *sorted(sections))]
-    return next((kind for kind in kinds if kind != "other"), kind_of("", words_of(concept)))
-
-
-def _version(status: Any, changed: datetime) -> int:
-    return int(changed.timestamp()) if status in CHANGED else 0
-
-
-def _language(resource: Resource, attachments: Any) -> str:
-    stated = next((str(a["language"]) for a in attachments if a.get("language")), resource.get("language", ""))
-    return str(stated or "")
-
-
 def _places(encounter: Resource, references: References) -> dict[str, str]:
     found: dict[str, str] = {}
     for entry in encounter.get("location", ()):
@@ -374,7 +209,7 @@ def _places(encounter: Resource, references: References) -> dict[str, str]:
         for _ in range(len(PLACES)):
             if location is None:
                 break
-            found.setdefault(_physical(location), _own_id(location) or str(location.get("name", "")))
+            found.setdefault(_physical(location), own_number(location) or str(location.get("name", "")))
             location = references.resolve(location.get("partOf") or {}, location)
     return found
 
@@ -382,11 +217,3 @@ def _places(encounter: Resource, references: References) -> dict[str, str]:
 def _physical(location: Resource) -> str:
     types = (code.code for code in codes_of(location.get("physicalType") or {}))
     return next((PLACES[kind] for kind in types if kind in PLACES), "ward")
-
-
-def _sections(sections: Any) -> Iterator[str]:
-    for section in sections:
-        text = words_of_narrative(str((section.get("text") or {}).get("div", "")))
-        if text:
-            yield f"{section['title']}\n{text}" if section.get("title") else text
-        yield from _sections(section.get("section", ()))

@@ -17,7 +17,8 @@ from services.note_ingest.drafts import (
     StayStatus,
     Subject,
 )
-from services.note_ingest.fhir.readers import READERS, Reading
+from services.note_ingest.fhir.readers import READERS
+from services.note_ingest.fhir.reading import Reading
 from services.note_ingest.fhir.resources import References, Resource, is_test, validate
 from services.note_ingest.refusals import MISSING, NOT_READ, WRONG_TYPE, Refused
 
@@ -153,7 +154,7 @@ def _together(drafts: Sequence[Draft]) -> list[Draft]:
     """One group of measurements and one stay a patient; diagnoses go with the patient's notes where there are any."""
     notes = [draft for draft in drafts if isinstance(draft, Note)]
     diagnoses = [d for d in drafts if isinstance(d, Stay) and d.trigger == "Condition"]
-    noted = {note.subject.patient for note in notes}
+    noted = {note.subject.patient for note in notes if not note.withdrawn}
     out: list[Draft] = [_with_codes(note, diagnoses) for note in notes]
     groups: dict[Subject, list[Measurements]] = {}
     for draft in drafts:
@@ -168,6 +169,8 @@ def _together(drafts: Sequence[Draft]) -> list[Draft]:
 
 
 def _with_codes(note: Note, diagnoses: Sequence[Stay]) -> Note:
+    if note.withdrawn:
+        return note
     codes = (code for d in diagnoses if d.subject.patient == note.subject.patient for code in d.assigned_codes)
     return replace(note, assigned_codes=tuple(dict.fromkeys((*note.assigned_codes, *codes))))
 

@@ -4,10 +4,12 @@ Resources stay the plain mappings of their JSON; validation runs first, so that 
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
+from urllib.parse import unquote
 
 from fhir.resources.R4B import get_fhir_model_class
 from pydantic import ValidationError
@@ -20,6 +22,9 @@ Resource = Mapping[str, Any]
 MAX_ISSUES = 20
 TEST_LABEL = "HTEST"  # HL7 v3 ActReason: test health data
 PATIENT_NUMBER_TYPES = {"MR", "PI", "PT"}
+# Literal references; the id and the base are FHIR's own forms. Conditional ones name an identifier.
+BY_ID = re.compile(r"(?:(https?://[^?#]+)/)?Patient/([A-Za-z0-9.-]{1,64})(?:/_history/[A-Za-z0-9.-]{1,64})?")
+BY_IDENTIFIER = re.compile(r"Patient\?identifier=(?:([^|&]*)\|)?([^|&]+)")
 UNKNOWN_MEMBER = "extra_forbidden"
 SEXES = {"female": Sex.FEMALE, "male": Sex.MALE, "other": Sex.OTHER}
 FAULT_WORDS = {
@@ -103,11 +108,13 @@ class References:
     """Resources of one request that others may point at."""
 
     by_url: dict[str, Resource] = field(default_factory=dict)
+    _urls: dict[int, str] = field(default_factory=dict)
 
     def add(self, resource: Resource, full_url: str = "") -> None:
         """Make `resource` known under its full URL and as "Type/id"."""
         if full_url:
             self.by_url[full_url] = resource
+            self._urls[id(resource)] = full_url
         if resource.get("id"):
             self.by_url.setdefault(f"{resource['resourceType']}/{resource['id']}", resource)
 
@@ -125,15 +132,28 @@ class References:
         place = f"{resource['resourceType']}.{element}"
         found = self.resolve(reference, resource)
         if found is not None and found["resourceType"] == "Patient":
-            return patient_identity(found, place), found
-        identity = identity_of(reference.get("identifier") or {})
+            return self.identity(found, place, contained=str(reference["reference"]).startswith("#")), found
+        identity = identity_of(reference.get("identifier") or {}) or _by_reference(str(reference.get("reference", "")))
         if identity is None:
             raise Refused(
                 MISSING,
-                "The patient's identifier is needed: give it in the reference, or send the Patient in the same Bundle",
+                "The patient is needed: name an identifier or Patient/id, or send the Patient in the same Bundle",
                 place,
             )
         return identity, None
+
+    def identity(self, patient: Resource, place: str = "Patient.identifier", *, contained: bool = False) -> Identity:
+        """The identifier that names the patient to a hospital, else its id at its server.
+
+        Raises Refused without either: ids of contained resources, and beside a urn:uuid, are of this request alone.
+        """
+        usable = [i for i in patient.get("identifier", ()) if identity_of(i) and i.get("use") != "old"]
+        best = min(usable, key=_identifier_rank, default=None)
+        address = self._urls.get(id(patient)) or ("" if contained else f"Patient/{patient.get('id', '')}")
+        identity = identity_of(best) if best is not None else _by_reference(address)
+        if identity is None:
+            raise Refused(MISSING, "The Patient has no identifier", place)
+        return identity
 
     def visit(self, resource: Resource, reference: Resource) -> Identity | None:
         """The encounter's identifier; None when it is not in the request."""
@@ -148,14 +168,28 @@ def identity_of(identifier: Resource) -> Identity | None:
     return Identity(str(identifier.get("system", "")), value) if value else None
 
 
-def patient_identity(patient: Resource, place: str = "Patient.identifier") -> Identity:
-    """The identifier that names the patient to a hospital. Raises Refused without one."""
-    usable = [i for i in patient.get("identifier", ()) if identity_of(i) and i.get("use") != "old"]
-    best = min(usable, key=_identifier_rank, default=None)
-    identity = identity_of(best) if best is not None else None
-    if identity is None:
-        raise Refused(MISSING, "The Patient has no identifier", place)
-    return identity
+def own_number(resource: Resource) -> str:
+    """Value of the resource's first identifier, of one or a list; empty without one."""
+    stated = resource.get("identifier", ())
+    identifiers = (stated,) if isinstance(stated, Mapping) else stated
+    return next((i.identifier for entry in identifiers if (i := identity_of(entry))), "")
+
+
+def required(resource: Resource, element: str) -> str:
+    """A code that FHIR requires. Raises Refused without one: an extension in its place passes validation."""
+    place = f"{resource['resourceType']}.{element}"
+    if not resource.get(element):
+        raise Refused(MISSING, f"{place} is required", place)
+    return str(resource[element])
+
+
+def _by_reference(reference: str) -> Identity | None:
+    """Whom "Patient/123" names: the id counts as identifier under its server's address, else the default authority."""
+    if found := BY_ID.fullmatch(reference):
+        return Identity(found[1] or "", found[2])
+    if found := BY_IDENTIFIER.fullmatch(unquote(reference)):
+        return Identity(found[1] or "", found[2].strip()) if found[2].strip() else None
+    return None
 
 
 def about_person(patient: Resource | None) -> About:
