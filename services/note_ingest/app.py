@@ -44,7 +44,9 @@ async def run(settings: NoteIngestSettings, way_in: Reception, health: Health) -
     """Serve MLLP, FHIR and gRPC."""
     host = settings.shared.bind_host
     hl7 = Hl7Settings(ZoneInfo(settings.time_zone), settings.max_future)
-    limits = MllpLimits(settings.max_message_bytes, settings.pipeline, settings.max_connections)
+    limits = MllpLimits(
+        settings.max_message_bytes, settings.pipeline, settings.max_connections, settings.mllp_end_pause_s
+    )
     routes = fhir_routes(way_in, settings.max_message_bytes, settings.max_future)
     await run_until_stopped(
         MllpServer(way_in, hl7, limits).serve(host, settings.mllp_port, health),

@@ -17,6 +17,9 @@ class NoteIngestSettings(ServiceSettings):
     max_future: timedelta = Field(
         timedelta(hours=24), description="How far ahead of its arrival an event may lie; further is refused."
     )
+    mllp_end_pause_s: float = Field(
+        0.5, gt=0, description="Seconds without a byte after which 0x1C alone has ended an MLLP message."
+    )
     max_message_bytes: int = Field(4 * 1024 * 1024, gt=0, description="Largest message taken, bytes.")
     max_note_chars: int = Field(1_000_000, gt=0, description="Longest note taken, characters.")
     pipeline: int = Field(64, gt=0, description="Messages of one connection or stream that may await their answer.")

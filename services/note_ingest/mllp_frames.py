@@ -1,11 +1,14 @@
 """MLLP framing: 0x0B message 0x1C 0x0D, broken anywhere, with anything between frames."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, auto
 
-START, END, CARRIAGE_RETURN = 0x0B, 0x1C, 0x0D
+START, END = 0x0B, 0x1C
+# The end mark, also with the other line end, or without one before the next frame. 0x1C before anything else is text.
+END_MARK = re.compile(rb"\x1c(?:[\r\n]|(?=\x0b))")
 HEAD_BYTES = 4096  # of a frame that is too large: enough for its MSH
 
 
@@ -30,7 +33,8 @@ class Frame:
 class Framer:
     """Takes bytes as they come, gives frames as they end. `garbage` counts the bytes between frames.
 
-    A frame ends with 0x1C and 0x0D. One that is followed by 0x0B "MSH" before that was cut off by its sender.
+    A frame ends with 0x1C and CR, LF or the next 0x0B, or with 0x1C alone when its sender then pauses (`paused`). One
+    that is followed by 0x0B "MSH" before that was cut off by its sender.
     """
 
     max_bytes: int
@@ -56,6 +60,16 @@ class Framer:
         """Whether a frame has begun and not ended."""
         return self._arrived is not None
 
+    @property
+    def may_have_ended(self) -> bool:
+        """Whether the last byte of the frame so far is 0x1C: a pause will tell."""
+        return self.inside and self._buffer.endswith(bytes([END]))
+
+    def paused(self) -> Iterator[Frame]:
+        """The frame that has ended if its sender sends nothing more."""
+        if self.may_have_ended:
+            yield self._leave(len(self._buffer) - 1, len(self._buffer), FrameState.WHOLE)
+
     def _enter(self, now: datetime) -> bool:
         start = self._buffer.find(START)
         skipped = len(self._buffer) if start < 0 else start
@@ -67,12 +81,12 @@ class Framer:
         return True
 
     def _next_frame(self) -> Frame | None:
-        end = self._buffer.find(b"\x1c\r", self._searched)
-        restart = self._buffer.find(b"\x0bMSH", self._searched, end if end >= 0 else len(self._buffer))
+        end = END_MARK.search(self._buffer, self._searched)
+        restart = self._buffer.find(b"\x0bMSH", self._searched, end.start() if end else len(self._buffer))
         if restart >= 0:
             return self._leave(restart, restart, FrameState.CUT_OFF)
-        if end >= 0:
-            return self._leave(end, end + 2, FrameState.WHOLE)
+        if end:
+            return self._leave(end.start(), end.end(), FrameState.WHOLE)
         if len(self._buffer) > self.max_bytes:
             self._too_large = True
             # Only the head is kept, and the last bytes, which may be half of a mark.

@@ -26,11 +26,15 @@ TICK_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class MllpLimits:
-    """max_message_bytes: of one message. pipeline: messages of one connection that may await their answer."""
+    """max_message_bytes: of one message. pipeline: messages of one connection that may await their answer.
+
+    end_pause_s: seconds without a byte after which 0x1C alone has ended a message.
+    """
 
     max_message_bytes: int
     pipeline: int
     max_connections: int
+    end_pause_s: float
 
 
 class MllpServer:
@@ -97,15 +101,29 @@ class MllpServer:
         answers: asyncio.Queue[asyncio.Task[bytes] | None] = asyncio.Queue(self._limits.pipeline)
         async with asyncio.TaskGroup() as group:
             group.create_task(_write_in_order(answers, writer))
-            while data := await reader.read(READ_BYTES):
-                before = framer.garbage
-                for frame in framer.feed(data, self._reception.intake.clock()):
+            more = True
+            while more:
+                data = await self._read(reader, framer)
+                before, more = framer.garbage, data != b""
+                frames = framer.feed(data, self._reception.intake.clock()) if data else framer.paused()
+                for frame in frames:
                     await answers.put(group.create_task(self.answer(frame)))
                 GARBAGE_BYTES.inc(framer.garbage - before)
                 if framer.garbage > GARBAGE_LIMIT_BYTES:
                     log.warning("connection closed: its peer does not speak MLLP", protocol="mllp")
                     break
             await answers.put(None)
+
+    async def _read(self, reader: asyncio.StreamReader, framer: Framer) -> bytes | None:
+        """What the peer sends next; None when it pauses where its message may have ended, empty when it ends."""
+        pause = asyncio.timeout(self._limits.end_pause_s if framer.may_have_ended else None)
+        try:
+            async with pause:
+                return await reader.read(READ_BYTES)
+        except TimeoutError:
+            if not pause.expired():  # the connection's own: its peer has vanished
+                raise
+            return None
 
 
 async def _write_in_order(answers: "asyncio.Queue[asyncio.Task[bytes] | None]", writer: asyncio.StreamWriter) -> None:

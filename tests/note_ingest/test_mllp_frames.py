@@ -1,6 +1,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -31,6 +32,28 @@ def test_frames_are_found_wherever_they_are_broken_and_whatever_lies_between(
 def test_several_messages_in_one_segment_are_several_frames() -> None:
     got = list(Framer(100).feed(b"\x0bone\x1c\r\x0btwo\x1c\r\n\x0bthree\x1c\r", NOW))
     assert [frame.body for frame in got] == [b"one", b"two", b"three"]
+
+
+@pytest.mark.parametrize("end", [b"\x1c\r", b"\x1c\n", b"\x1c\r\n", b"\x1c"])
+@pytest.mark.parametrize("step", [1, 2, 3, 100])
+def test_an_end_mark_may_lack_its_line_end_before_the_next_frame(end: bytes, step: int) -> None:
+    stream = b"\x0bMSH|one" + end + b"\x0bMSH|two\x1cthree" + end
+    framer = Framer(100)
+    got = [frame for at in range(0, len(stream), step) for frame in framer.feed(stream[at : at + step], NOW)]
+    got += framer.paused()
+    assert [(frame.body, frame.state) for frame in got] == [
+        (b"MSH|one", FrameState.WHOLE),
+        (b"MSH|two\x1cthree", FrameState.WHOLE),
+    ]
+    assert (framer.garbage, framer.inside, list(framer.paused())) == (0, False, [])
+
+
+def test_a_pause_ends_nothing_that_does_not_end_with_a_mark() -> None:
+    framer = Framer(100)
+    assert list(framer.feed(b"\x0bMSH|one\x1c", NOW)) == []
+    assert framer.may_have_ended
+    assert list(framer.feed(b"more", NOW)) == []
+    assert (framer.may_have_ended, list(framer.paused())) == (False, [])
 
 
 def test_a_frame_that_another_one_cuts_off_is_told_and_the_other_is_whole() -> None:

@@ -12,12 +12,13 @@ from services.common.health import Health
 from services.common.topics import Topic
 from services.note_ingest.hl7v2.messages import Hl7Settings
 from services.note_ingest.intake import Intake
+from services.note_ingest.mllp_frames import Framer
 from services.note_ingest.mllp_server import MllpLimits, MllpServer
 from services.note_ingest.reception import Reception
 from tests.note_ingest.conftest import FakeKafka
 from tests.note_ingest.hl7_samples import PID, document, message, msh, vitals
 
-LIMITS = MllpLimits(max_message_bytes=20_000, pipeline=4, max_connections=3)
+LIMITS = MllpLimits(max_message_bytes=20_000, pipeline=4, max_connections=3, end_pause_s=0.05)
 HOST = "127.0.0.1"
 
 
@@ -123,6 +124,41 @@ async def test_a_sender_that_only_half_closes_still_gets_its_answers(port: int) 
     writer.write_eof()
     assert b"|LAST" in await reader.read()
     writer.close()
+
+
+@pytest.mark.parametrize("end", [b"\x1c\r", b"\x1c\n", b"\x1c\r\n", b"\x1c"])
+async def test_a_message_is_answered_whichever_end_mark_its_sender_knows(port: int, end: bytes) -> None:
+    reader, writer = await asyncio.open_connection(HOST, port)
+    for control in ("FIRST", "SECOND"):
+        writer.write(b"\x0b" + vitals(control) + end)
+        answer = await asyncio.wait_for(reader.readuntil(b"\x1c\r"), 5)
+        assert f"MSA|AA|{control}".encode() in answer
+    writer.write(b"\x0b" + vitals("THIRD") + end + b"\x0b" + vitals("FOURTH") + end)
+    writer.write_eof()
+    answers = await asyncio.wait_for(reader.read(), 5)
+    assert [control in answers for control in (b"MSA|AA|THIRD", b"MSA|AA|FOURTH")] == [True, True]
+    writer.close()
+
+
+async def test_a_pause_within_a_message_ends_it_only_behind_an_end_mark(port: int) -> None:
+    reader, writer = await asyncio.open_connection(HOST, port)
+    body = document("Short\x1cof breath.")
+    writer.write(b"\x0b" + body[:100])
+    await writer.drain()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(reader.readuntil(b"\x1c\r"), 4 * LIMITS.end_pause_s)
+    writer.write(body[100:] + b"\x1c\r")
+    writer.write_eof()
+    assert (await asyncio.wait_for(reader.read(), 5)).count(b"MSA|AA") == 1
+    writer.close()
+
+
+async def test_a_peer_that_vanished_is_no_pause(reception: Reception, hl7: Hl7Settings) -> None:
+    reader, framer = asyncio.StreamReader(), Framer(100)
+    list(framer.feed(b"\x0bMSH|\x1c", reception.intake.clock()))
+    reader.set_exception(TimeoutError("keep-alive"))
+    with pytest.raises(TimeoutError):
+        await MllpServer(reception, hl7, LIMITS)._read(reader, framer)
 
 
 async def test_more_connections_than_allowed_are_closed(port: int) -> None:
