@@ -11,6 +11,7 @@ from lark.exceptions import LarkError
 from ucumvert import PintUcumRegistry
 
 from services.note_ingest.catalogue import Quantity
+from services.note_ingest.unit_spellings import spelled_out
 
 # How senders write units that UCUM writes otherwise, lower case; IEEE 11073 dimensions among them.
 ALIASES = {
@@ -173,8 +174,13 @@ class Units:
     def _find_linear(self, sent: str, quantity: Quantity) -> tuple[float, float] | None:
         if len(sent) > LONGEST_UNIT:
             return None
-        code = _code(sent)
-        if code == quantity.unit or quantity.unit.startswith("{") or quantity.unit == "[pH]":
+        if quantity.unit.startswith("{") or quantity.unit == "[pH]":
+            return (1.0, 0.0)
+        codes = (_code(sent), spelled_out(ANNOTATION.sub("", sent), quantity.unit))
+        return next((linear for code in codes if code and (linear := self._linear_of(code, quantity))), None)
+
+    def _linear_of(self, code: str, quantity: Quantity) -> tuple[float, float] | None:
+        if code == quantity.unit:
             return (1.0, 0.0)
         try:
             with self._one_at_a_time:
