@@ -36,9 +36,9 @@ def _limit(inputs: Inputs, name: str, abnormal: Callable[[float], bool]) -> Part
 
 
 def _consciousness(inputs: Inputs) -> Part:
-    """GCS, which the criterion is defined by; AVPU only where there is no fresh one."""
-    coma = inputs.fresh("gcs")
-    found = coma if isinstance(coma, Measured) else consciousness(inputs)
+    """The newer of GCS and AVPU; of two of one time GCS, which the criterion is defined by."""
+    coma, newer = inputs.fresh("gcs"), consciousness(inputs)
+    found = coma if isinstance(coma, Measured) and isinstance(newer, Measured) and coma.at >= newer.at else newer
     if isinstance(found, Lack):
         return Part("consciousness", 0, 1, lack=found)
     return Part("consciousness", int(not is_alert(found)), 1, found)

@@ -32,14 +32,19 @@ def test_each_criterion_gives_one_point(values: dict[str, float | str], total: i
     ("measured_values", "points"),
     [
         ([measured("avpu", "a"), measured("gcs", 13)], 1),
-        ([measured("avpu", "alert"), measured("gcs", 13, minutes_ago=60)], 1),
+        ([measured("avpu", "alert", minutes_ago=60), measured("gcs", 13)], 1),
+        ([measured("avpu", "voice", minutes_ago=60), measured("gcs", 15)], 0),
         ([measured("avpu", "voice"), measured("gcs", 15)], 0),
+        ([measured("avpu", "voice"), measured("gcs", 15, minutes_ago=210)], 1),
+        ([measured("avpu", "alert"), measured("gcs", 13, minutes_ago=60)], 0),
         ([measured("avpu", "voice"), measured("gcs", 15, minutes_ago=300)], 1),
         ([measured("avpu", "voice")], 1),
         ([measured("avpu", "alert")], 0),
     ],
 )
-def test_a_fresh_coma_score_counts_before_a_word(measured_values: list[Measured], points: int) -> None:
+def test_the_newer_of_coma_score_and_word_counts_and_of_one_time_the_coma_score(
+    measured_values: list[Measured], points: int
+) -> None:
     part = qsofa(inputs({}, *measured_values), ADULT).parts[2]
     assert (part.points, part.lack) == (points, None)
 
