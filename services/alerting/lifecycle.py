@@ -9,6 +9,7 @@
 """
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -40,7 +41,8 @@ class Cause:
     """What makes a step: a risk, a movement or a command.
 
     at: time of the cause, on its own time base (event time of a risk, the moment of a person's command).
-    encounter_key: stay that it is about. risk_message_id: empty unless it is a risk.
+    encounter_key: stay that it is about. risk_message_id: empty unless it is a risk. taken_ids: of the alerts of other
+    stays.
     """
 
     meta: Meta
@@ -50,6 +52,7 @@ class Cause:
     ward: str = ""
     bed: str = ""
     risk_message_id: str = ""
+    taken_ids: AbstractSet[str] = frozenset()
 
 
 def alert_id(patient_key: str, encounter_key: str, rule: str) -> str:
@@ -101,10 +104,24 @@ def after_encounter_ended(record: AlertRecord, cause: Cause) -> AlertRecord:
     return _stamped(changed, cause.meta, cause.at)
 
 
+def in_stay(record: AlertRecord, encounter_key: str) -> AlertRecord:
+    """The record as one of a stay. Its id stays, and there is nothing to tell anybody."""
+    if record.alert.meta.encounter_key == encounter_key:
+        return record
+    changed = _copy(record)
+    changed.alert.meta.encounter_key = encounter_key
+    return changed
+
+
 def _opened(condition: Condition, cause: Cause) -> AlertRecord:
+    identity = alert_id(cause.patient_key, cause.encounter_key, condition.rule)
+    while (
+        identity in cause.taken_ids
+    ):  # an alert keeps the id from before its stay was known; a later unknown stay needs another
+        identity = alert_id(cause.patient_key, identity, condition.rule)
     record = AlertRecord(
         alert=Alert(
-            id=alert_id(cause.patient_key, cause.encounter_key, condition.rule),
+            id=identity,
             patient_key=cause.patient_key,
             rule=condition.rule,
             opened_at=cause.at,
@@ -124,13 +141,13 @@ def _reopened(record: AlertRecord, condition: Condition, cause: Cause) -> AlertR
 def _fired(changed: AlertRecord, condition: Condition, cause: Cause) -> AlertRecord:
     changed.alert.state = FIRING
     changed.muted = False
-    return _stamped(_stating(changed, condition, cause), cause.meta, cause.at)
+    return _stamped_by(cause, _stating(changed, condition, cause))
 
 
 def _continued(record: AlertRecord, condition: Condition, cause: Cause) -> AlertRecord:
     if _says_the_same(record, condition, cause):
         return record
-    return _stamped(_stating(_copy(record), condition, cause), cause.meta, cause.at)
+    return _stamped_by(cause, _stating(_copy(record), condition, cause))
 
 
 def _without_condition(record: AlertRecord, judged: Judged, clears: Clears, cause: Cause) -> AlertRecord:
@@ -148,7 +165,7 @@ def _without_condition(record: AlertRecord, judged: Judged, clears: Clears, caus
     changed.alert.state = RESOLVED
     changed.alert.resolved_at.CopyFrom(cause.at)
     changed.alert.risk_message_id = cause.risk_message_id
-    return _stamped(changed, cause.meta, cause.at)
+    return _stamped_by(cause, changed)
 
 
 def _stating(changed: AlertRecord, condition: Condition, cause: Cause) -> AlertRecord:
@@ -183,6 +200,10 @@ def _lasting(evidence: Iterable[Evidence]) -> frozenset[tuple[str, str, str]]:
     return frozenset(
         (item.kind, item.message_id, item.statement) for item in evidence if item.kind not in REPEATED_KINDS
     )
+
+
+def _stamped_by(cause: Cause, changed: AlertRecord) -> AlertRecord:
+    return _stamped(in_stay(changed, changed.alert.meta.encounter_key or cause.encounter_key), cause.meta, cause.at)
 
 
 def _stamped(changed: AlertRecord, meta: Meta, at: Timestamp) -> AlertRecord:

@@ -11,7 +11,15 @@ from vigil.v1.encounters_pb2 import Encounter, EncounterStatus
 from vigil.v1.risk_pb2 import PatientRisk
 
 from services.alerting.conditions import NEWS2, clears, judge
-from services.alerting.lifecycle import OPEN, Cause, after_command, after_encounter_ended, after_risk
+from services.alerting.lifecycle import (
+    CLOSED,
+    OPEN,
+    Cause,
+    after_command,
+    after_encounter_ended,
+    after_risk,
+    in_stay,
+)
 from services.alerting.policy import Policy
 from services.common.outcomes import Invalid
 
@@ -44,17 +52,20 @@ def _judged(state: PatientAlerts, risk: PatientRisk, policy: Policy) -> PatientA
         ward=risk.ward or state.encounter.ward,
         bed=risk.bed or state.encounter.bed,
         risk_message_id=risk.meta.message_id,
+        taken_ids={record.alert.id for record in state.records if key_of(record) not in {encounter_key, ""}},
     )
     if _is_over(state, risk, encounter_key):
         return _closing(state, cause, {encounter_key, ""})
     judged = judge(risk, policy)
-    held = {record.alert.rule: record for record in _of_stay(state, encounter_key)}
-    changed: dict[str, AlertRecord] = {}
+    held, twins = _of_stay(state, encounter_key)
+    changed = {twin.alert.id: after_encounter_ended(twin, cause) for twin in twins}
     for rule in sorted(judged.conditions.keys() | held.keys()):
         before = held.get(rule)
         after = after_risk(before, judged.conditions.get(rule), judged, clears(rule, policy), cause)
         if after is not None and after is not before:
             changed[after.alert.id] = after
+        elif after is not None and not key_of(after):
+            changed[after.alert.id] = in_stay(after, encounter_key)
     return _with(state, changed)
 
 
@@ -138,11 +149,17 @@ def changed_alerts(before: PatientAlerts, after: PatientAlerts) -> list[Alert]:
 
 
 def current_encounter(state: PatientAlerts, risk: PatientRisk) -> str:
-    """Key of the stay that a risk is about: where the patient is, else what the risk says."""
+    """Key of the stay that a risk is about: where the patient is, else what the risk says, else that of its alerts."""
     held = state.encounter
     if held.status not in ENDED and held.meta.encounter_key:
         return held.meta.encounter_key
-    return risk.meta.encounter_key or held.meta.encounter_key
+    return risk.meta.encounter_key or held.meta.encounter_key or _stay_of_alerts(state)
+
+
+def _stay_of_alerts(state: PatientAlerts) -> str:
+    """Key of the alert that changed last, of those whose stay lasts."""
+    lasting = [record for record in state.records if key_of(record) and record.alert.state != CLOSED]
+    return key_of(max(lasting, key=lambda record: record.alert.updated_at.ToNanoseconds())) if lasting else ""
 
 
 def is_here(state: PatientAlerts) -> bool:
@@ -162,11 +179,17 @@ def _is_over(state: PatientAlerts, risk: PatientRisk, encounter_key: str) -> boo
     return held_ended or risk.encounter_status in ENDED
 
 
-def _of_stay(state: PatientAlerts, encounter_key: str) -> list[AlertRecord]:
-    """Records of a stay, and open ones from before it was known which stay it is; those of the stay come last."""
-    mine = [record for record in state.records if key_of(record) == encounter_key]
-    adopted = [record for record in state.records if not key_of(record) and record.alert.state in OPEN]
-    return [*adopted, *mine] if encounter_key else mine
+def _of_stay(state: PatientAlerts, encounter_key: str) -> tuple[dict[str, AlertRecord], list[AlertRecord]]:
+    """The alert of each rule in a stay, and the others that say the same.
+
+    One from before it was known which stay it is belongs to it until it is closed. Of several of one rule the first
+    that was made stays, whichever key it has.
+    """
+    mine = [r for r in state.records if key_of(r) == encounter_key or (not key_of(r) and r.alert.state != CLOSED)]
+    held: dict[str, AlertRecord] = {}
+    for record in sorted(mine, key=lambda record: record.alert.state == CLOSED):  # stable: in the order of making
+        held.setdefault(record.alert.rule, record)
+    return held, [r for r in mine if r.alert.state != CLOSED and held[r.alert.rule] is not r]
 
 
 def _closing(state: PatientAlerts, cause: Cause, keys: AbstractSet[str]) -> PatientAlerts:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from vigil.v1.encounters_pb2 import EncounterStatus
 from vigil.v1.risk_pb2 import PatientRisk
 
 from services.common.bus import Publish, Received
@@ -15,6 +16,8 @@ from services.common.topics import Topic
 from services.fusion import metrics
 from services.fusion.risk import Judging, judge
 from services.fusion.state import Input, Limits, PatientRecord, stay, take_in
+
+ENDED = frozenset({EncounterStatus.ENCOUNTER_STATUS_DISCHARGED, EncounterStatus.ENCOUNTER_STATUS_CANCELLED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +54,21 @@ def fused(before: PatientRecord, message: Input, fusion: Fusion) -> tuple[Patien
     if after is before:
         return before, None
     meta = derived_meta(message.meta, "risk", fusion.clock, revision=after.revision)
-    known = stay(after.movements)
-    if known is not None and not meta.encounter_key:
-        meta.encounter_key = known.meta.encounter_key
+    meta.encounter_key = meta.encounter_key or _known_stay(after)
     risk = judge(after, meta, message.meta.message_id, fusion.judging)
     return after.with_risk(risk), risk
+
+
+def _known_stay(record: PatientRecord) -> str:
+    """Key of the stay that movements tell of; where they name none, of the one that the last risk was about.
+
+    Many messages name no visit (results without PV1-19, images without AdmissionID): they are about the same stay,
+    unless it ended.
+    """
+    known = stay(record.movements)
+    if known is not None and known.meta.encounter_key:
+        return known.meta.encounter_key
+    return "" if record.risk.encounter_status in ENDED else record.risk.meta.encounter_key
 
 
 def _count(topic: Topic, risk: PatientRisk) -> None:

@@ -243,6 +243,56 @@ def test_notes_that_were_replaced_corrected_or_taken_back_are_not_listed_and_sta
         assert len(state.notes) == len(places)
 
 
+OTHER_STAY = "c" * 32
+DISCHARGED = EncounterStatus.ENCOUNTER_STATUS_DISCHARGED
+
+
+@pytest.mark.parametrize("stays", [(STAY, "", STAY, ""), ("", STAY, "", STAY)], ids=["named first", "unnamed first"])
+def test_messages_that_name_no_stay_are_about_the_stay_of_the_others(stays: tuple[str, ...]) -> None:
+    state, high, worse = fresh(), HIGH, HIGH | {"sbp": 3}
+    ids = set()
+    for number, stay in enumerate(stays, 1):
+        state = after(state, risk(number, worse if number % 2 else high, stay=stay))
+        ids |= {record.alert.id for record in state.records}
+    assert (len(ids), states(state)) == (1, {"news2_high": FIRING})
+    assert states(after(state, risk(9, stay=""))) == {"news2_high": RESOLVED}
+
+
+@pytest.mark.parametrize("stays", [(STAY, ""), ("", STAY)], ids=["named first", "unnamed first"])
+def test_what_was_resolved_in_a_stay_that_was_not_named_comes_back_as_the_same_alert(stays: tuple[str, str]) -> None:
+    first, second = stays
+    state = after(fresh(), risk(1, HIGH, stay=first), risk(2, stay=first), risk(3, HIGH, stay=second))
+    assert states(state) == {"news2_high": FIRING}
+    assert [record.alert.id for record in state.records] == [alert_id(KEY, first, "news2_high")]
+
+
+def test_a_stay_that_becomes_known_is_remembered_even_where_nothing_else_changes() -> None:
+    state = after(fresh(), risk(1, HIGH, stay=""), risk(2, HIGH))
+    assert [record.alert.meta.encounter_key for record in state.records] == [STAY]
+    gone = after_encounter(state, encounter(3, stay=OTHER_STAY))
+    assert states(gone) == {"news2_high": CLOSED}
+
+
+def test_of_two_alerts_that_say_the_same_the_first_stays() -> None:
+    named, unnamed = after(fresh(), risk(1, HIGH)), after(fresh(), risk(2, HIGH, stay=""))
+    twins = fresh()
+    twins.CopyFrom(named)
+    twins.records.extend(unnamed.records)
+    once = after(twins, risk(3, HIGH))
+    assert [record.alert.state for record in once.records] == [FIRING, CLOSED]
+    assert changed_alerts(once, after(once, risk(4, HIGH))) == []
+
+
+def test_a_stay_after_one_that_had_no_name_at_first_has_an_alert_of_its_own() -> None:
+    first = after(fresh(), risk(1, HIGH, stay=""), risk(2, HIGH))
+    gone = after_encounter(first, encounter(3, DISCHARGED))
+    back = after_encounter(gone, encounter(4, stay=""))
+    again = after(back, risk(5, HIGH, stay=""))
+    assert [record.alert.state for record in again.records] == [CLOSED, FIRING]
+    assert [alert.revision for alert in changed_alerts(back, again)] == [1]
+    assert len({record.alert.id for record in again.records}) == 2
+
+
 def test_the_place_of_the_newest_revision_of_a_note_is_kept() -> None:
     first = NotePlace(note_message_id="n", revision=0, offset=1)
     newer = NotePlace(note_message_id="n", revision=1, offset=9)

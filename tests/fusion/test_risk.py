@@ -7,6 +7,7 @@ from google.protobuf.json_format import Parse
 from vigil.v1.encounters_pb2 import EncounterStatus
 from vigil.v1.meta_pb2 import Span
 from vigil.v1.notes_pb2 import Assertion, Entity, Experiencer, NoteCoded, Temporality
+from vigil.v1.observations_pb2 import ObservationsReceived
 from vigil.v1.risk_pb2 import CriticalFinding, PatientRisk, Score, Syndrome
 
 from services.common.bus import Received
@@ -80,6 +81,36 @@ def test_a_risk_without_a_stay_of_its_own_gets_the_known_one() -> None:
     admitted = encounter("e", 0)
     admitted.meta.encounter_key = "stay"
     assert last(admitted, observations("o", 1, HEALTHY)).meta.encounter_key == "stay"
+
+
+def with_stay(message: ObservationsReceived, stay: str) -> ObservationsReceived:
+    message.meta.encounter_key = stay
+    return message
+
+
+def test_a_message_that_names_no_stay_is_about_the_last_one_that_was_named() -> None:
+    made = risks(
+        observations("a", 0, HEALTHY),
+        with_stay(observations("b", 1, HEALTHY), "s" * 32),
+        observations("c", 2, HEALTHY),
+        note("d", 3),
+        with_stay(observations("e", 4, HEALTHY), "t" * 32),
+        image("f", 5, {}),
+    )
+    assert [risk.meta.encounter_key[:1] for risk in made] == ["", "s", "s", "s", "t", "t"]
+
+
+def test_a_stay_that_ended_is_not_that_of_later_messages() -> None:
+    left = encounter("b", 1, status=EncounterStatus.ENCOUNTER_STATUS_DISCHARGED)
+    made = risks(with_stay(observations("a", 0, HEALTHY), "s" * 32), left, encounter("c", 2), note("d", 3))
+    assert [risk.meta.encounter_key[:1] for risk in made] == ["s", "s", "", ""]
+
+
+def test_the_last_stay_that_was_named_is_known_after_a_restart() -> None:
+    record, _ = fused(PatientRecord(KEY), with_stay(observations("a", 0, HEALTHY), "s" * 32), FUSION)
+    _, risk = fused(PatientRecord.FromString(record.SerializeToString()), note("b", 1), FUSION)
+    assert risk is not None
+    assert risk.meta.encounter_key == "s" * 32
 
 
 def test_drivers_name_what_gives_points_with_the_measurement_behind_it() -> None:
