@@ -71,8 +71,9 @@ def list_(
 
 
 def show(
-    ids: Ids,
+    ids: Ids = None,
     *,
+    topic: OfTopic = "",
     payload: Annotated[
         bool, typer.Option("--payload", help="Also what the message holds; may name a patient.")
     ] = False,
@@ -82,9 +83,11 @@ def show(
 ) -> None:
     """Show why messages were refused and where they came from, one JSON object each.
 
+    Without ids all of the topic, and without a topic all.
+
     Example: vigil dlq show nlp-coder-dlq:0:17 --payload
     """
-    for dead in _find(ids or [], ""):
+    for dead in _find(ids or [], topic):
         if raw:
             sys.stdout.buffer.write(dead.letter.payload)
             continue

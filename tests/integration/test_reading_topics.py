@@ -115,6 +115,10 @@ async def test_dead_letters_are_listed_shown_replayed_and_dropped(kafka_and_trit
     assert "secret" not in shown
     assert stack.vigil("dlq", "show", second, "--raw").stdout.encode() == refused(1).payload
 
+    of_topic = stack.vigil("dlq", "show", "--topic", "fusion-dlq").stdout
+    assert [f"refused {number}" in of_topic for number in range(3)] == [True, True, True]
+    assert "refused 1" in stack.vigil("dlq", "show").stdout
+
     stack.vigil("dlq", "replay", second)
     (again,) = [record for record in raw_records(stack, "encounters") if record.key == b"the key"]
     assert again.value == refused(1).payload
