@@ -3,7 +3,6 @@
 import importlib
 import os
 import pkgutil
-import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from deploy.local.errors import StackError
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
+    from pydantic_settings import SettingsError
 
 DEBUG_HELP = "Show the traceback when something fails."
 INTERRUPTED = 130  # as shells report SIGINT
@@ -57,21 +57,20 @@ def sentence_of(error: Exception) -> str:
     """What to tell the person at the terminal."""
     if isinstance(error, CliError | StackError):
         return str(error)
-    pydantic = sys.modules.get("pydantic")
-    if pydantic is not None and isinstance(error, pydantic.ValidationError):
+    settings = sys.modules.get("services.common.settings")
+    if settings is not None and isinstance(error, settings.ValidationError | settings.SettingsError):
         return _settings_sentence(error)
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename} cannot be used: {error.strerror}; --debug shows where."
     return f"Something went wrong inside vigil ({type(error).__name__}: {error}); --debug shows where."
 
 
-def _settings_sentence(error: "ValidationError") -> str:
+def _settings_sentence(error: "ValidationError | SettingsError") -> str:
     """Names the environment variables; their values stay unsaid, since one may be a secret."""
-    service = re.sub(r"(?<!^)(?=[A-Z])", "_", error.title.removesuffix("Settings")).upper()
-    prefix = "VIGIL_" if service in {"LOCAL", "SHARED"} else f"VIGIL_{service}_"
-    faults = [
-        f"{prefix}{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}"
-        for fault in error.errors(include_input=False)
-    ]
-    return f"A setting is wrong ({'; '.join(faults)}); `vigil config` explains each."
+    from services.common.settings import faults_of
+
+    faults = "; ".join(f"{name}: {why}" for name, why in faults_of(error))
+    return f"A setting is wrong ({faults}); correct it, or unset it for the default that `vigil config` shows."
 
 
 def fail(sentence: str) -> None:

@@ -1,9 +1,10 @@
 """Settings of the local stack itself, beside those that services share."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from services.common.settings import SharedSettings
 
@@ -31,6 +32,12 @@ class LocalSettings(SharedSettings):
         """So that a second stack needs no port of its own that only this file knows."""
         kafka = str(values.get("kafka_port", ""))  # anything but digits is refused by the field itself
         return ({"kafka_controller_port": int(kafka) + 1} if kafka.isdecimal() else {}) | values
+
+    @field_validator("kafka_java_options")
+    @classmethod
+    def _splits_like_a_shell(cls, options: str) -> str:
+        shlex.split(options)  # raises ValueError, e.g. "No closing quotation"
+        return options
 
     @model_validator(mode="after")
     def _expand_cache_dir(self) -> "LocalSettings":

@@ -228,12 +228,27 @@ def last_words(home: Home, name: str) -> str:
 
 
 def _error(line: str) -> str:
-    """Event and exception of a log line of level error or worse; empty for others."""
+    """Event of a log line of level error or worse, with its reason or what was raised where; empty for others."""
     try:
         entry = json.loads(line)
     except ValueError:
         return ""
     if not isinstance(entry, dict) or entry.get("level") not in {"error", "critical", "fatal"}:
         return ""
-    trace = [part for part in str(entry.get("exception", "")).splitlines() if part and not part[0].isspace()]
-    return ": ".join([str(entry.get("event", "")), *trace[-1:]])
+    event, raised = str(entry.get("event", "")), entry.get("exception")
+    if "reason" in entry:
+        return f"{event}: {entry['reason']}"
+    return f"{event}: {_last_raised(raised)}" if isinstance(raised, list) and raised else _with_cause(event, raised)
+
+
+def _last_raised(frames: list[str]) -> str:
+    """The class of the last error in a list of `services.common.logs.frames`, and where it was raised."""
+    kind = next((frame for frame in reversed(frames) if " " not in frame), "")
+    place = Path(frames[-1]).name if frames[-1] != kind else ""
+    return f"{kind} at {place}" if place else kind
+
+
+def _with_cause(event: str, trace: object) -> str:
+    """Event and last cause of a traceback in text, as Kafka writes it."""
+    causes = [part for part in str(trace or "").splitlines() if part and not part[0].isspace()]
+    return ": ".join([event, *causes[-1:]])

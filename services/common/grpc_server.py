@@ -11,6 +11,7 @@ from grpc_reflection.v1alpha import reflection
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from services.common.health import Health
+from services.common.startup import taking_port
 
 log = structlog.get_logger()
 
@@ -42,7 +43,7 @@ async def serve_grpc(
     register: adds the servicers, e.g. `lambda server: add_FusionServiceServicer_to_server(servicer, server)`.
     service_names: full names, e.g. `DESCRIPTOR.services_by_name["FusionService"].full_name`.
     max_receive_bytes: of one message; a larger one ends its call with RESOURCE_EXHAUSTED.
-    Raises RuntimeError when the port stays taken for `BIND_WITHIN_S` seconds.
+    Raises CannotStart when the port stays taken for `BIND_WITHIN_S` seconds.
     """
     server = grpc.aio.server(options=[*CHANNEL_OPTIONS, ("grpc.max_receive_message_length", max_receive_bytes)])
     states = grpc_health.aio.HealthServicer()  # type: ignore[attr-defined]
@@ -52,7 +53,8 @@ async def serve_grpc(
         [*service_names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME],
         server,
     )
-    await _bind(server, f"{host}:{port}")
+    with taking_port("grpc_port", host, port):
+        await _bind(server, f"{host}:{port}")
     await server.start()
     try:
         while True:

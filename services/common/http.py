@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Iterator, Sequence
 
 import uvicorn
@@ -12,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from services.common.health import Health
+from services.common.startup import taking_port
 
 SHUTDOWN_GRACE_S = 2
 
@@ -47,7 +49,7 @@ def create_http_app(health: Health, routes: Sequence[BaseRoute] = ()) -> Starlet
 
 
 async def serve_http(host: str, port: int, health: Health, routes: Sequence[BaseRoute] = ()) -> None:
-    """Serve until cancelled. Raises OSError when the port is taken.
+    """Serve until cancelled. Raises CannotStart when the port is taken.
 
     There is no access log: addresses can carry keys, and metrics count requests.
     """
@@ -62,10 +64,12 @@ async def serve_http(host: str, port: int, health: Health, routes: Sequence[Base
     )
     server = uvicorn.Server(config)
     server.capture_signals = _leave_signals_alone  # type: ignore[method-assign]
-    serving = asyncio.ensure_future(server.serve())
+    with taking_port("http_port", host, port):  # uvicorn itself would exit
+        listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    serving = asyncio.ensure_future(server.serve([listening]))
     try:
         await asyncio.shield(serving)
     finally:
         server.should_exit = True
         await serving
-    raise OSError(f"cannot listen on {host}:{port}")
+    raise RuntimeError("the HTTP server stopped listening")

@@ -4,11 +4,11 @@ import hashlib
 import hmac
 import uuid
 
-from services.common.settings import SharedSettings
+from services.common.settings import MIN_SECRET_BYTES, SharedSettings
+from services.common.startup import CannotStart
 
 NAMESPACE = uuid.UUID("6f1d3c0a-8a57-5d0e-9a64-5c1d0f5b7e21")
 KEY_HEX_DIGITS = 32
-MIN_SECRET_BYTES = 16
 
 
 def message_id(*parts: str) -> str:
@@ -39,13 +39,16 @@ class PatientKeys:
 def load_patient_keys(settings: SharedSettings) -> PatientKeys:
     """Keys from VIGIL_PATIENT_KEY_SECRET, else from the file that the stack made.
 
-    Raises ValueError when neither is there.
+    Raises CannotStart when neither is there, or the file holds too little.
     """
     if settings.patient_key_secret is not None:
         return PatientKeys(settings.patient_key_secret.get_secret_value().encode())
+    file = settings.patient_key_file
     try:
-        return PatientKeys(settings.patient_key_file.read_bytes().strip())
+        return PatientKeys(file.read_bytes().strip())
     except FileNotFoundError:
-        raise ValueError(
-            f"no patient key secret: set VIGIL_PATIENT_KEY_SECRET, or put one into {settings.patient_key_file}"
+        raise CannotStart(f"no patient key secret: set VIGIL_PATIENT_KEY_SECRET, or put one into {file}") from None
+    except ValueError:
+        raise CannotStart(
+            f"{file} holds fewer than {MIN_SECRET_BYTES} bytes; put its secret back from a copy"
         ) from None

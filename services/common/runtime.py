@@ -9,9 +9,11 @@ from typing import Any, TypeVar
 
 import structlog
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from services.common.logs import configure_logs
-from services.common.settings import ServiceSettings
+from services.common.settings import ServiceSettings, SharedSettings, faults_of
+from services.common.startup import why_not_started
 
 log = structlog.get_logger()
 S = TypeVar("S", bound=ServiceSettings)
@@ -57,16 +59,20 @@ def start(service: str, settings_class: type[S], main: Callable[[S], Coroutine[A
     # One process has two shared cores: thread pools of numeric libraries only cost.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
-        settings = settings_class()
-    except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        settings = settings_class(shared=SharedSettings())
+    except (ValidationError, SettingsError) as error:
+        faults = "; ".join(f"{name}: {why}" for name, why in faults_of(error))
         sys.stderr.write(f"{service}: settings are wrong: {faults}\n")
         sys.exit(SETTINGS_ARE_WRONG)
     configure_logs(service, settings.shared.log_level)
     log.info("starting", http_port=settings.http_port, grpc_port=settings.grpc_port)
     try:
         asyncio.run(main(settings))
-    except BaseException:
-        log.critical("crashed; nothing in flight was committed", exc_info=True)
+    except BaseException as error:
+        why = why_not_started(error)
+        if why:
+            log.critical("cannot start", reason=why, exc_info=True)
+        else:
+            log.critical("crashed; nothing in flight was committed", exc_info=True)
         # A non-daemon thread of a library must not keep a crashed process from being restarted.
         os._exit(1)

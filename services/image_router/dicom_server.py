@@ -15,6 +15,7 @@ from pynetdicom.transport import ThreadedAssociationServer
 from services.common.clock import Clock
 from services.common.health import Health
 from services.common.outcomes import Invalid, Transient
+from services.common.startup import taking_port
 from services.image_router.config import ImageRouterSettings
 from services.image_router.intake import Arrival, Mismatch
 from services.image_router.metrics import ASSOCIATIONS, INSTANCES, STORE_SECONDS
@@ -133,13 +134,15 @@ def _title(event: evt.Event) -> str:
 
 
 async def serve_dicom(settings: ImageRouterSettings, health: Health, clock: Clock, store: Store) -> None:
-    """Serve until cancelled. Raises OSError when the port is taken, RuntimeError when the server stopped."""
+    """Serve until cancelled. Raises CannotStart when the port is taken, RuntimeError when the server stopped."""
     entity = application_entity(settings)
-    server = entity.make_server(
-        (settings.shared.bind_host, settings.dicom_port),
-        evt_handlers=event_handlers(Associations(clock), store, settings.max_instance_bytes),
-        server_class=ThreadedAssociationServer,
-    )
+    host, port = settings.shared.bind_host, settings.dicom_port
+    with taking_port("dicom_port", host, port):
+        server = entity.make_server(
+            (host, port),
+            evt_handlers=event_handlers(Associations(clock), store, settings.max_instance_bytes),
+            server_class=ThreadedAssociationServer,
+        )
     accepting = threading.Thread(target=server.serve_forever, name="dicom", daemon=True)
     accepting.start()
     progress = health.progress("dicom")

@@ -8,6 +8,7 @@ import structlog
 
 from services.common.health import Health
 from services.common.outcomes import Transient
+from services.common.startup import taking_port
 from services.note_ingest.drafts import Parsed, Protocol
 from services.note_ingest.hl7v2 import acknowledge
 from services.note_ingest.hl7v2.messages import Hl7Settings, event_label, parse_hl7
@@ -50,9 +51,10 @@ class MllpServer:
         self._open = 0
 
     async def serve(self, host: str, port: int, health: Health) -> None:
-        """Serve until cancelled. Raises OSError when the port is taken."""
+        """Serve until cancelled. Raises CannotStart when the port is taken."""
         progress = health.progress("mllp")
-        server = await asyncio.start_server(self._connected, host, port, limit=READ_BYTES)
+        with taking_port("mllp_port", host, port):
+            server = await asyncio.start_server(self._connected, host, port, limit=READ_BYTES)
         log.info("listening", protocol="mllp", port=port)
         async with server:
             while True:

@@ -1,8 +1,12 @@
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.common.identity import PatientKeys, message_id
+from services.common.identity import PatientKeys, load_patient_keys, message_id
+from services.common.settings import SharedSettings
+from services.common.startup import CannotStart
 
 SECRET = b"a secret of the tests"
 
@@ -34,3 +38,19 @@ def test_case_and_outer_blanks_do_not_make_another_patient() -> None:
 def test_a_short_secret_is_refused() -> None:
     with pytest.raises(ValueError, match="16 bytes"):
         PatientKeys(b"short")
+
+
+@pytest.mark.parametrize(
+    ("held", "why"), [(None, "no patient key secret"), (b"", "fewer than 16 bytes"), (b"ab\n", "fewer")]
+)
+def test_a_secret_that_is_missing_or_not_whole_is_said_with_its_file(
+    tmp_path: Path, held: bytes | None, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("VIGIL_PATIENT_KEY_SECRET", raising=False)
+    settings = SharedSettings(_env_file=None, data_dir=tmp_path)
+    if held is not None:
+        settings.patient_key_file.parent.mkdir()
+        settings.patient_key_file.write_bytes(held)
+    with pytest.raises(CannotStart, match=why) as raised:
+        load_patient_keys(settings)
+    assert str(settings.patient_key_file) in str(raised.value)

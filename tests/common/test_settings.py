@@ -1,9 +1,12 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
-from pydantic import Field
+from pydantic import Field, ValidationError
+from pydantic_settings import SettingsError
 
-from services.common.settings import ServiceSettings, SharedSettings, ZoneName, service_config
+from services.common.settings import ServiceSettings, SharedSettings, ZoneName, faults_of, service_config
+from services.fusion.config import FusionSettings
 
 
 class Example(ServiceSettings):
@@ -55,3 +58,39 @@ def test_a_time_zone_has_to_exist() -> None:
     assert InAZone(time_zone="Europe/Madrid").time_zone == "Europe/Madrid"
     with pytest.raises(ValueError, match="there is no time zone 'Mars/Base'"):
         InAZone(time_zone="Mars/Base")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("VIGIL_PATIENT_KEY_SECRET", "short-secret", "should have at least 16 bytes"),
+        ("VIGIL_LOG_LEVEL", "loud", "should be one of DEBUG, INFO"),
+        ("VIGIL_KAFKA_BOOTSTRAP", "broker", "should be host:port"),
+        ("VIGIL_KAFKA_BOOTSTRAP", "kafka:9092,other", "should be host:port"),
+        ("VIGIL_TRITON_URL", "http://triton", "should be host:port"),
+        ("VIGIL_AUTHORITY_ALIASES", "no-json", "should be JSON"),
+    ],
+)
+def test_a_wrong_value_is_said_with_its_variable_and_not_repeated(
+    name: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    wrong: Any  # one of two kinds
+    with pytest.raises((ValidationError, SettingsError)) as wrong:
+        SharedSettings()
+    ((variable, why),) = faults_of(wrong.value)
+    assert variable == name
+    assert said in why
+    assert value not in str(wrong.value)
+
+
+def test_a_wrong_value_of_a_service_is_said_with_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIGIL_FUSION_HTTP_PORT", "abc")
+    with pytest.raises(ValidationError) as wrong:
+        FusionSettings()
+    assert [variable for variable, _ in faults_of(wrong.value)] == ["VIGIL_FUSION_HTTP_PORT"]
+
+
+def test_the_level_of_logs_may_be_written_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIGIL_LOG_LEVEL", "debug")
+    assert SharedSettings().log_level == "DEBUG"

@@ -21,6 +21,7 @@ from services.common.health import Health
 from services.common.identity import PatientKeys
 from services.common.outcomes import Transient
 from services.common.settings import SharedSettings
+from services.common.startup import CannotStart
 from services.image_router.config import ImageRouterSettings
 from services.image_router.dicom_server import serve_dicom
 from services.image_router.intake import Intake
@@ -188,5 +189,5 @@ async def test_it_answers_c_echo(scp: Scp) -> None:
 
 async def test_a_taken_port_stops_the_service(scp: Scp) -> None:
     settings = ImageRouterSettings(_env_file=None, shared=SharedSettings(_env_file=None), dicom_port=scp.port)
-    with pytest.raises(OSError, match="in use"):
+    with pytest.raises(CannotStart, match=r"in use.*DICOM_PORT"):
         await serve_dicom(settings, Health(), ticking(), lambda *_: None)
