@@ -95,13 +95,11 @@ def status(*, as_json: Annotated[bool, typer.Option("--json", help="One JSON arr
 
 
 def _show_table(found: "list[ProcessStatus]") -> None:
-    rows = [("NAME", "STATE", "PID", "UPTIME", "RESTARTS", "LAG")]
+    rows = [("NAME", "STATE", "PID", "UPTIME", "RESTARTS", "LAG", "")]
     for entry in found:
-        state = f"{entry.state}: {entry.reason}" if entry.reason else entry.state
-        rows.append(
-            (entry.name, state, _or_dash(entry.pid), _duration(entry.uptime), str(entry.restarts), _or_dash(entry.lag))
-        )
-    widths = [max(len(row[column]) for row in rows) for column in range(6)]
+        pid, uptime, lag = _or_dash(entry.pid), _duration(entry.uptime), _or_dash(entry.lag)
+        rows.append((entry.name, entry.state, pid, uptime, str(entry.restarts), lag, entry.reason))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
