@@ -70,7 +70,7 @@ def _unloaded_models(ready_url: str) -> str:
 
 
 def _first_line(text: str) -> str:
-    return text.strip().partition("\n")[0]
+    return text.strip().partition("\n")[0].rstrip(".")
 
 
 def wait_until(pending: Callable[[], Iterable[str]], timeout_s: float, show: Callable[[list[str]], None]) -> list[str]:

@@ -16,7 +16,7 @@ from deploy.local.readiness import BROKEN_MODEL, wait_until, why_not_ready
 from deploy.local.secrets import make_patient_key
 from deploy.local.settings import LocalSettings
 from deploy.local.supervision import ALIVE, Home
-from deploy.local.triton import shared_memory_prefix
+from deploy.local.triton import clear_cache, shared_memory_prefix
 
 READY_TIMEOUT_S = 180.0
 STOP_TIMEOUT_S = 30.0
@@ -62,7 +62,8 @@ def _make_data_dir(settings: LocalSettings) -> None:
         raise StackError(f"VIGIL_DATA_DIR={settings.data_dir} holds {sign!r}, which Kafka or supervisord cannot take.")
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-        make_patient_key(settings.patient_key_file)
+        if settings.patient_key_secret is None:
+            make_patient_key(settings.patient_key_file)
     except OSError as error:
         raise StackError(f"VIGIL_DATA_DIR={settings.data_dir} cannot be used: {error.strerror}.") from error
 
@@ -178,9 +179,7 @@ def _require_alive(start: _Start) -> None:
 
 def down(settings: LocalSettings) -> int:
     """Stop everything of this stack, supervised or left behind. Returns how many processes there were."""
-    home = Home(settings.data_dir)
-    if not home.data_dir.is_dir():
-        return 0
+    home = Home(settings.data_dir)  # the folder may be gone: its processes are found by what they carry
     count = len(processes.left_behind(home.data_dir))
     if supervisord := supervision.running(home):
         _stop_in_order(home, supervisord)
@@ -189,6 +188,7 @@ def down(settings: LocalSettings) -> int:
         leftover.unlink(missing_ok=True)
     for region in Path("/dev/shm").glob(f"{shared_memory_prefix(home.data_dir)}*"):  # noqa: S108 - Triton's regions
         region.unlink(missing_ok=True)
+    clear_cache(settings)
     return count
 
 

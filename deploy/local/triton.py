@@ -2,11 +2,13 @@
 
 import filecmp
 import hashlib
+import shlex
 import shutil
 import sys
 import sysconfig
 from pathlib import Path
 
+from deploy.local.errors import StackError
 from deploy.local.settings import LocalSettings
 
 HERE = Path(__file__).parent
@@ -16,8 +18,8 @@ WHEEL = SITE / "pytriton" / "tritonserver"
 
 
 def prepare(settings: LocalSettings) -> list[str]:
-    """Lay out the backends, and return Triton's command line."""
-    backends = settings.data_dir / "triton" / "backends"
+    """Lay out the backends, and return Triton's command line. Raises StackError without a model repository."""
+    backends = _backends(settings)
     _copy_backends(backends)
     return [
         sys.executable,
@@ -61,9 +63,44 @@ def shared_memory_prefix(data_dir: Path) -> str:
 
 
 def _repository(settings: LocalSettings) -> Path:
-    """The model repository; Triton refuses to start without the folder."""
-    settings.model_repository.mkdir(parents=True, exist_ok=True)
-    return settings.model_repository.resolve()
+    """The model repository, or a link to it. Raises StackError when there is none."""
+    repository = settings.model_repository.resolve()
+    if not repository.is_dir():
+        raise StackError(f"VIGIL_MODEL_REPOSITORY={repository} is not a folder; set one that holds models.")
+    path = _fit_for_a_shell(repository, settings, "models")
+    if path != repository:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        path.symlink_to(repository)
+    return path
+
+
+def _backends(settings: LocalSettings) -> Path:
+    return _fit_for_a_shell(settings.data_dir / "triton" / "backends", settings, "backends")
+
+
+def _fit_for_a_shell(path: Path, settings: LocalSettings, name: str) -> Path:
+    """`path`, or one in the cache: Triton begins its Python processes by a shell, and does not quote.
+
+    Raises StackError when neither is fit for that.
+    """
+    elsewhere = settings.cache_dir / f"{shared_memory_prefix(settings.data_dir)}{name}"
+    for candidate in (path, elsewhere):
+        if shlex.quote(str(candidate)) == str(candidate):
+            return candidate
+    raise StackError(
+        f"Triton takes neither {path} nor {elsewhere}; set VIGIL_CACHE_DIR to a path without blanks and other signs "
+        f"that a shell reads."
+    )
+
+
+def clear_cache(settings: LocalSettings) -> None:
+    """Take away what `prepare` laid out in the cache for this stack."""
+    for path in settings.cache_dir.glob(f"{shared_memory_prefix(settings.data_dir)}*"):
+        if path.is_symlink():
+            path.unlink()
+        else:
+            shutil.rmtree(path)
 
 
 def _copy_backends(backends: Path) -> None:

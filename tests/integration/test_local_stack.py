@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -14,7 +15,9 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from vigil.v1.notes_pb2 import NoteReceived
 
 from deploy.local.processes import left_behind
+from deploy.local.triton import shared_memory_prefix
 from services.common.bus import Producer, Publish
+from services.common.settings import REPOSITORY
 from services.common.topics import Topic, registry
 from tests.stacks import VIGIL, Stack, free_ports, new_stack, running_stack, until
 
@@ -37,7 +40,7 @@ def disposable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield stack
 
 
-def complaint(stack: Stack, *arguments: str, **environment: str) -> str:
+def complaint(stack: Stack, *arguments: str, **environment: Any) -> str:
     """What `vigil` says when it fails: one line, exit code 1."""
     done = stack.vigil(*arguments, check=False, **environment)
     assert done.returncode == 1, done
@@ -82,6 +85,84 @@ def test_missing_java_is_said_in_one_sentence(idle: Stack, tmp_path: Path) -> No
     said = complaint(idle, "up", "--detach", "--only", "kafka", PATH=str(tools), JAVA_HOME="")
     assert said.startswith("Kafka needs Java 17 or newer and there is none on the PATH")
     assert processes_of(idle) == []
+
+
+def fake(folder: Path, **programs: str) -> str:
+    """A PATH with programs of a shell script each, and what scripts need."""
+    folder.mkdir()
+    for tool in ("env", "sh"):
+        (folder / tool).symlink_to(shutil.which(tool) or "")
+    for name, script in programs.items():
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / name).chmod(0o755)
+    return str(folder)
+
+
+def test_an_old_java_is_said_in_one_sentence(idle: Stack, tmp_path: Path) -> None:
+    tools = fake(tmp_path / "tools", java="echo 'openjdk version \"11.0.2\"' >&2")
+    said = complaint(idle, "up", "--detach", "--only", "kafka", PATH=tools, JAVA_HOME="")
+    assert said == f"Kafka needs Java 17 or newer and {tools}/java is 11; install it or set JAVA_HOME to it."
+
+
+def test_missing_maven_is_said_where_kafka_was_never_downloaded(idle: Stack, tmp_path: Path) -> None:
+    tools = fake(tmp_path / "tools", java="echo 'openjdk version \"17.0.2\"' >&2")
+    cache = str(tmp_path / "cache")
+    said = complaint(idle, "up", "--detach", "--only", "kafka", PATH=tools, JAVA_HOME="", VIGIL_CACHE_DIR=cache)
+    assert said.startswith("Kafka is downloaded by Maven and there is no mvn on the PATH")
+
+
+def test_a_missing_model_repository_is_not_made_up(idle: Stack, tmp_path: Path) -> None:
+    nowhere = tmp_path / "nowhere"
+    said = complaint(idle, "up", "--detach", "--only", "triton", VIGIL_MODEL_REPOSITORY=str(nowhere))
+    assert said.startswith(f"VIGIL_MODEL_REPOSITORY={nowhere} is not a folder")
+    assert not nowhere.exists()
+
+
+def test_a_short_secret_is_refused_before_anything_starts(idle: Stack) -> None:
+    said = complaint(idle, "up", "--detach", "--only", "kafka,note-ingest", VIGIL_PATIENT_KEY_SECRET="short")
+    assert "VIGIL_PATIENT_KEY_SECRET: should have at least 16 bytes" in said
+    assert processes_of(idle) == []
+
+
+@pytest.mark.parametrize("held", ["", "ab12"])
+def test_a_secret_that_was_not_written_whole_is_refused_and_left(idle: Stack, held: str) -> None:
+    secret = idle.settings.patient_key_file
+    secret.parent.mkdir(parents=True)
+    secret.write_text(held)
+    said = complaint(idle, "up", "--detach", "--only", "note-ingest")
+    assert said.startswith(f"{secret} holds fewer than 16 bytes")
+    assert secret.read_text() == held
+
+
+def test_a_data_folder_that_is_a_file_is_refused(idle: Stack, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    said = complaint(idle, "up", "--detach", "--only", "triton", VIGIL_DATA_DIR=str(tmp_path / "file"))
+    assert said == f"VIGIL_DATA_DIR={tmp_path / 'file'} cannot be used: File exists."
+
+
+def test_a_file_that_cannot_be_written_is_named(idle: Stack) -> None:
+    (idle.settings.data_dir / "logs").mkdir(parents=True)
+    (idle.settings.data_dir / "supervisor").write_text("in the way")
+    said = complaint(idle, "up", "--detach", "--only", "triton")
+    assert said.startswith(f"{idle.settings.data_dir / 'supervisor'} cannot be used: File exists")
+
+
+def test_a_model_that_cannot_be_loaded_is_named(idle: Stack) -> None:
+    version = idle.settings.model_repository / "broken" / "1"
+    version.mkdir(parents=True)
+    (version / "model.onnx").write_bytes(b"no model")
+    (version.parent / "config.pbtxt").write_text('backend: "onnxruntime"\n')
+    said = complaint(idle, "up", "--detach", "--only", "triton")
+    assert said.startswith("triton cannot load model broken: ")
+
+
+def test_a_service_that_cannot_start_is_named_with_its_reason(idle: Stack) -> None:
+    faust = idle.settings.data_dir / "faust"
+    faust.parent.mkdir(parents=True)
+    faust.write_text("in the way")
+    said = complaint(idle, "up", "--detach", "--only", "kafka,fusion", timeout_s=120)
+    assert said.startswith(f"fusion does not stay up: cannot start: {faust}")
+    assert "Not a directory" in said
 
 
 def test_a_data_folder_that_the_parts_cannot_take_is_refused(idle: Stack, tmp_path: Path) -> None:
@@ -174,6 +255,14 @@ def test_down_finds_what_a_killed_supervisor_left_behind(idle: Stack) -> None:
     assert processes_of(idle) == []
 
 
+def test_down_finds_a_stack_whose_data_folder_is_gone(idle: Stack) -> None:
+    idle.up("kafka,triton")
+    shutil.rmtree(idle.settings.data_dir, ignore_errors=True)
+    assert processes_of(idle) != []
+    idle.vigil("down")
+    assert processes_of(idle) == []
+
+
 def test_up_cleans_up_after_a_killed_supervisor(idle: Stack) -> None:
     idle.up("triton")
     first = idle.status()["triton"]["pid"]
@@ -256,3 +345,20 @@ def test_logs_end_at_the_last_lines(disposable: Stack) -> None:
     lines = disposable.vigil("logs", "kafka", "-n", "3").stdout.splitlines()
     assert len(lines) == 3
     assert all(json.loads(line)["event"] for line in lines)
+
+
+def test_models_load_from_paths_with_blanks(tmp_path: Path) -> None:
+    models = tmp_path / "my models"
+    shutil.copytree(REPOSITORY / "triton_models" / "cxr_findings", models / "cxr_findings")
+    stack = new_stack(tmp_path / "my stack", VIGIL_MODEL_REPOSITORY=str(models))
+    try:
+        stack.up("triton")
+        assert stack.status()["triton"]["state"] == "running"
+    finally:
+        stack.vigil("down", check=False)
+    assert list(stack.settings.cache_dir.glob(f"{shared_memory_prefix(stack.settings.data_dir)}*")) == []
+
+
+def test_without_a_path_that_triton_takes_it_says_so(idle: Stack, tmp_path: Path) -> None:
+    said = complaint(idle, "up", "--detach", "--only", "triton", VIGIL_CACHE_DIR=str(tmp_path / "my cache"))
+    assert said.startswith("Triton takes neither")
