@@ -137,10 +137,10 @@ def _time_lines(summary: Summary) -> Iterator[str]:
     for stage, values in summary.stages.items():
         if values:
             yield f"  {STAGES[stage]:<34}" + "".join(f"{value:9.3f}" for value in values.values())
-    risk = summary.stages.get("risk")
-    if risk:
-        shown = ", ".join(f"{name} {risk[name]:.3f} s" for name in ("p50", "p95", "p99"))
-        yield f"End to end, first byte to fused risk: {shown}."
+    for stage, end in (("risk", "fused risk"), ("alert", "raised alert")):
+        if values := summary.stages.get(stage):
+            shown = ", ".join(f"{name} {values[name]:.3f} s" for name in ("p50", "p95", "p99"))
+            yield f"End to end, first byte to {end}: {shown}."
 
 
 def _conclusion(summary: Summary) -> Iterator[str]:
