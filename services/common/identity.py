@@ -2,18 +2,39 @@
 
 import hashlib
 import hmac
+import re
 import uuid
+from collections.abc import Mapping
 
 from services.common.settings import MIN_SECRET_BYTES, SharedSettings
 from services.common.startup import CannotStart
 
 NAMESPACE = uuid.UUID("6f1d3c0a-8a57-5d0e-9a64-5c1d0f5b7e21")
 KEY_HEX_DIGITS = 32
+OID = re.compile(r"(?:URN:OID:)?([0-2](?:\.[0-9]+)+)")
 
 
 def message_id(*parts: str) -> str:
     """UUIDv5 of what caused a message, e.g. `message_id("coded", note_message_id)`. Same parts, same id."""
     return str(uuid.uuid5(NAMESPACE, "\x1f".join(parts)))
+
+
+def canonical_authority(stated: str) -> str:
+    """One form of an authority's name, upper case: an OID is "URN:OID:1.2.3", with or without its prefix."""
+    name = stated.strip().upper()
+    oid = OID.fullmatch(name)
+    return f"URN:OID:{oid[1]}" if oid else name
+
+
+def canonical_aliases(stated: Mapping[str, str]) -> dict[str, str]:
+    """Other names of authorities, as given in the settings, by their one form."""
+    return {canonical_authority(name): canonical_authority(authority) for name, authority in stated.items()}
+
+
+def authority_of(stated: str, aliases: Mapping[str, str], default: str) -> str:
+    """The name that keys are made with. aliases: of `canonical_aliases`. default: where none is stated."""
+    name = canonical_authority(stated)
+    return aliases.get(name, name) or canonical_authority(default)
 
 
 class PatientKeys:

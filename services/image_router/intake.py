@@ -12,7 +12,7 @@ from vigil.v1.images_pb2 import ImageReceived
 from vigil.v1.meta_pb2 import Meta
 
 from services.common.clock import Clock, to_timestamp
-from services.common.identity import PatientKeys, load_patient_keys, message_id
+from services.common.identity import PatientKeys, authority_of, canonical_aliases, load_patient_keys, message_id
 from services.common.meta import SCHEMA_VERSION, new_trace_parent
 from services.common.outcomes import Invalid
 from services.image_router.config import ImageRouterSettings
@@ -48,6 +48,7 @@ HEADER_TAGS = (
     "TimezoneOffsetFromUTC",
     "PatientID",
     "IssuerOfPatientID",
+    "IssuerOfPatientIDQualifiersSequence",
     "AdmissionID",
     "IssuerOfAdmissionIDSequence",
     "AccessionNumber",
@@ -76,8 +77,8 @@ class Mismatch(Invalid):
 class Intake:
     """What naming an instance needs.
 
-    zone: of images that do not state theirs. authorities: other names of assigning authorities, upper case, to the
-    one that keys are made with.
+    zone: of images that do not state theirs. authorities: other names of assigning authorities, as `canonical_aliases`
+    gives them.
     """
 
     keys: PatientKeys
@@ -88,7 +89,7 @@ class Intake:
 
     def key(self, identifier: Identifier) -> str:
         """Key of an identifier; empty for an empty one. The same as for that identifier in HL7 or FHIR."""
-        authority = self.authorities.get(identifier.authority, identifier.authority) or self.default_authority
+        authority = authority_of(identifier.authority, self.authorities, self.default_authority)
         return self.keys.key(authority, identifier.value)
 
 
@@ -99,7 +100,7 @@ def intake_of(settings: ImageRouterSettings, clock: Clock) -> Intake:
         default_authority=settings.shared.default_authority,
         zone=ZoneInfo(settings.time_zone),
         clock=clock,
-        authorities={name.upper(): authority for name, authority in settings.shared.authority_aliases.items()},
+        authorities=canonical_aliases(settings.shared.authority_aliases),
     )
 
 

@@ -15,8 +15,10 @@ from services.common.bus import Publish
 from services.common.metrics import observe_stage
 from services.common.outcomes import Transient
 from services.common.topics import Topic
+from services.common.unstated import no_authority_stated
 from services.image_router.intake import Arrival, Intake, read_header, received_image
 from services.image_router.metrics import INSTANCE_BYTES
+from services.image_router.tags import patient_identifier
 
 DICOM = "application/dicom"
 BLOB_WRITES = 16  # at a time; those that hang keep their place, and their content in memory
@@ -50,7 +52,10 @@ class ImageStore:
 
         content: a DICOM file, kept byte for byte. Raises Invalid: not understood; Transient: not stored. Blocks.
         """
-        image = received_image(read_header(content), arrival, self.intake)
+        header = read_header(content)
+        image = received_image(header, arrival, self.intake)
+        if not patient_identifier(header).authority:
+            no_authority_stated("dicom", "Issuer of Patient ID (0010,0021)", self.intake.default_authority)
         image.blob.CopyFrom(self._put(content))
         self.publish(announced(image))
         INSTANCE_BYTES.inc(len(content))

@@ -80,13 +80,13 @@ def image_identity(dataset: Dataset, sop_class: str, transfer_syntax: str, acces
 
 
 def patient_identifier(dataset: Dataset) -> Identifier:
-    """(0010,0020) under its issuer (0010,0021)."""
-    return Identifier(text(dataset, "IssuerOfPatientID"), text(dataset, "PatientID"))
+    """(0010,0020) under its issuer (0010,0021), else under the universal id of that (0010,0024)."""
+    return Identifier(_patient_issuer(dataset), text(dataset, "PatientID"))
 
 
 def admission_identifier(dataset: Dataset) -> Identifier:
     """(0038,0010) under its issuer, else the patient's."""
-    issuer = _issuer(dataset, "IssuerOfAdmissionIDSequence") or text(dataset, "IssuerOfPatientID")
+    issuer = _issuer(dataset, "IssuerOfAdmissionIDSequence") or _patient_issuer(dataset)
     return Identifier(issuer, text(dataset, "AdmissionID"))
 
 
@@ -108,8 +108,13 @@ def text(dataset: Dataset, name: str) -> str:
 
 
 def _issuer(dataset: Dataset, sequence: str) -> str:
+    """The namespace, else the universal id, as an HL7 field's authority is read."""
     items = _items(dataset, sequence)
-    return text(items[0], "LocalNamespaceEntityID") if items else ""
+    return (text(items[0], "LocalNamespaceEntityID") or text(items[0], "UniversalEntityID")) if items else ""
+
+
+def _patient_issuer(dataset: Dataset) -> str:
+    return text(dataset, "IssuerOfPatientID") or _issuer(dataset, "IssuerOfPatientIDQualifiersSequence")
 
 
 def _items(dataset: Dataset, name: str) -> list[Dataset]:

@@ -7,7 +7,7 @@ from services.common.clock import utc_now
 from services.common.grpc_server import serve_grpc
 from services.common.health import Health
 from services.common.http import serve_http
-from services.common.identity import load_patient_keys
+from services.common.identity import canonical_aliases, load_patient_keys
 from services.common.runtime import run_until_stopped
 from services.note_ingest.config import NoteIngestSettings
 from services.note_ingest.fhir.routes import fhir_routes
@@ -35,7 +35,7 @@ def reception(settings: NoteIngestSettings, publisher: Publisher) -> Reception:
         clock=utc_now,
         default_authority=settings.shared.default_authority,
         max_note_chars=settings.max_note_chars,
-        authorities={name.upper(): authority for name, authority in settings.shared.authority_aliases.items()},
+        authorities=canonical_aliases(settings.shared.authority_aliases),
     )
     return Reception(intake, publisher, settings.max_in_flight)
 

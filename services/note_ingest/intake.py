@@ -14,7 +14,7 @@ from vigil.v1.observations_pb2 import Observation, ObservationsReceived, Observa
 from services.common.bus import Publish
 from services.common.clock import Clock, to_timestamp
 from services.common.icd10cm import is_icd10cm, written
-from services.common.identity import PatientKeys, message_id
+from services.common.identity import PatientKeys, authority_of, message_id
 from services.common.meta import SCHEMA_VERSION, new_trace_parent
 from services.common.topics import Topic
 from services.note_ingest.catalogue import WORDS, Quantity, is_loinc, quantity_of
@@ -42,7 +42,7 @@ from services.note_ingest.units import Units
 class Intake:
     """What the intake works with.
 
-    authorities: other names of assigning authorities, upper case, to the one that keys are made with.
+    authorities: other names of assigning authorities, as `canonical_aliases` gives them.
     max_note_chars: limit of a note's text.
     """
 
@@ -55,8 +55,7 @@ class Intake:
 
     def authority(self, identity: Identity) -> str:
         """The name of the authority that keys are made with."""
-        stated = identity.authority.strip().upper()
-        return self.authorities.get(stated, stated) or self.default_authority.upper()
+        return authority_of(identity.authority, self.authorities, self.default_authority)
 
     def key(self, identity: Identity | None) -> str:
         """Key of an identifier; empty for none."""

@@ -15,6 +15,7 @@ from services.common.clock import to_timestamp
 from services.common.metrics import observe_stage
 from services.common.outcomes import Invalid, Transient
 from services.common.topics import Topic
+from services.common.unstated import no_authority_stated
 from services.note_ingest.drafts import Parsed, Protocol
 from services.note_ingest.intake import Intake, take_in
 from services.note_ingest.metrics import (
@@ -31,6 +32,11 @@ from services.note_ingest.refusals import BUG, TOO_LARGE, Refused
 log = structlog.get_logger()
 
 SERVICE = "note-ingest"
+AUTHORITY_PLACES = {
+    Protocol.HL7V2: "PID-3.4",
+    Protocol.FHIR: "Patient.identifier.system",
+    Protocol.GRPC: "assigning_authority",
+}
 INLINE_BYTES = 64 * 1024  # a larger message is read in a thread: the other senders must not wait for it
 KEEP_DEADLINE_S = 2.0  # a sender must not wait longer for its refusal
 
@@ -119,11 +125,15 @@ class Reception:
         """The remark, and what follows."""
         try:
             parsed = parse()
-            return parsed.remark, take_in(parsed, self.intake)
+            publishes = take_in(parsed, self.intake)
         except Refused:
             raise
         except Exception as error:  # noqa: BLE001 - the edge's end of the ladder: a bug must not stop the other senders
             raise _bug(error) from None
+        if any(not draft.subject.patient.authority.strip() for draft in parsed.drafts):
+            protocol = parsed.arrival.protocol
+            no_authority_stated(protocol.value, AUTHORITY_PLACES[protocol], self.intake.default_authority)
+        return parsed.remark, publishes
 
     async def _publish(self, parse: Callable[[], Parsed], size: int) -> Receipt:
         if size > INLINE_BYTES:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.common.identity import PatientKeys, load_patient_keys, message_id
+from services.common.identity import PatientKeys, authority_of, canonical_aliases, load_patient_keys, message_id
 from services.common.settings import SharedSettings
 from services.common.startup import CannotStart
 
@@ -33,6 +33,18 @@ def test_another_secret_gives_another_key() -> None:
 
 def test_case_and_outer_blanks_do_not_make_another_patient() -> None:
     assert PatientKeys(SECRET).key("hosp", " mrn1 ") == PatientKeys(SECRET).key("HOSP", "MRN1")
+
+
+@pytest.mark.parametrize("stated", ["urn:oid:1.2.3", "1.2.3", "URN:OID:1.2.3", " 1.2.3 "])
+def test_an_oid_is_one_authority_however_it_is_written(stated: str) -> None:
+    assert authority_of(stated, {}, "VIGIL") == "URN:OID:1.2.3"
+    assert authority_of(stated, canonical_aliases({"1.2.3": "ward"}), "VIGIL") == "WARD"
+    assert authority_of("Ward", canonical_aliases({"WARD": stated}), "VIGIL") == "URN:OID:1.2.3"
+
+
+@pytest.mark.parametrize(("stated", "name"), [("ward", "WARD"), ("1.2.x", "1.2.X"), ("3", "3"), (" ", "VIGIL")])
+def test_what_is_no_oid_is_a_name_and_nothing_is_the_default(stated: str, name: str) -> None:
+    assert authority_of(stated, {}, "Vigil") == name
 
 
 def test_a_short_secret_is_refused() -> None:

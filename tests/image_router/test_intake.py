@@ -79,6 +79,18 @@ def test_what_is_no_dicom_is_invalid() -> None:
         read_header(b"MSH|^~\\&|")
 
 
+def test_an_issuer_goes_by_its_name_else_by_its_universal_id_as_hl7_and_fhir_write_it() -> None:
+    qualifier = Dataset()
+    qualifier.UniversalEntityID, qualifier.UniversalEntityIDType = "1.2.3", "ISO"
+    by_oid = received(header(IssuerOfPatientIDQualifiersSequence=[qualifier], AdmissionID="V1"), ARRIVAL, INTAKE).meta
+    assert by_oid.patient_key == KEYS.key("URN:OID:1.2.3", "MRN-7")
+    assert by_oid.encounter_key == KEYS.key("URN:OID:1.2.3", "V1")
+    named = header(IssuerOfPatientIDQualifiersSequence=[qualifier], IssuerOfPatientID="WARD")
+    assert received(named, ARRIVAL, INTAKE).meta.patient_key == KEYS.key("WARD", "MRN-7")
+    bare = received(header(IssuerOfPatientID="1.2.3"), ARRIVAL, INTAKE).meta
+    assert bare.patient_key == by_oid.patient_key
+
+
 def test_another_name_of_an_authority_gives_the_same_key() -> None:
     intake = replace(INTAKE, authorities={"URN:OID:1.2.3": "HOSPITAL"})
     meta = received(header(IssuerOfPatientID="urn:oid:1.2.3"), ARRIVAL, intake).meta

@@ -111,6 +111,8 @@ def test_diagnoses_come_with_the_stay(hl7: Hl7Settings) -> None:
     [
         ("1^^^A&1.2.3&ISO^MR", Identity("A", "1")),
         ("1^^^&1.2.3&ISO^MR", Identity("urn:oid:1.2.3", "1")),
+        ("1^^^&7B2-F&UUID^MR", Identity("urn:uuid:7B2-F", "1")),
+        ("1^^^&http://h/mrn&URI^MR", Identity("http://h/mrn", "1")),
         ("1^^^^MR^Clinic", Identity("Clinic", "1")),
         ("1", Identity("", "1")),
         ("9^^^SSA^SS~1^^^W^MR", Identity("W", "1")),

@@ -3,6 +3,7 @@ import threading
 import pytest
 
 from services.common.topics import Topic
+from services.common.unstated import WITHOUT_AUTHORITY
 from services.note_ingest.drafts import Arrival, Identity, Note, Parsed, Protocol, Subject
 from services.note_ingest.reception import INLINE_BYTES, Letter, Reception
 from services.note_ingest.refusals import BUG, MISSING, Refused
@@ -44,3 +45,12 @@ async def test_a_large_message_is_refused_as_a_small_one_is(reception: Reception
     assert bug.value.fault is BUG
     assert "in fail" not in bug.value.reason
     assert len(kafka.on(Topic.NOTE_INGEST_DLQ)) == 2
+
+
+@pytest.mark.parametrize(("authority", "counted"), [("WARD", 0), ("", 1), (" ", 1)])
+async def test_a_patient_without_an_authority_is_counted(reception: Reception, authority: str, counted: int) -> None:
+    metric = WITHOUT_AUTHORITY.labels("grpc")._value
+    before = metric.get()
+    note = Note(Subject(Identity(authority, "MRN-77")), NOW, "Short of breath.")
+    await reception.receive(letter(1), lambda: Parsed(Arrival(Protocol.GRPC, "grpc", NOW), (note,)))
+    assert metric.get() == before + counted

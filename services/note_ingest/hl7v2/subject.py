@@ -10,6 +10,7 @@ from services.note_ingest.refusals import MISSING, Refused
 IDENTIFIER_TYPES = ("MR", "MRN", "PI", "PT")
 NOT_A_PATIENT_NUMBER = {"SS", "DL", "PPN", "AN", "VN"}
 SEXES = {"F": Sex.FEMALE, "M": Sex.MALE, "O": Sex.OTHER, "A": Sex.OTHER, "N": Sex.OTHER}
+URNS = {"ISO": "urn:oid:", "UUID": "urn:uuid:", "GUID": "urn:uuid:"}  # by table 0301
 PREGNANT = "B6"  # PV1-15, table 0009
 DELETED = "D"  # DG1-21, table 0206
 
@@ -70,11 +71,11 @@ def _rank(kind: str) -> int:
 
 
 def _authority(segment: Segment, repetition: str) -> str:
-    """Assigning authority (CX-4), else assigning facility (CX-6): the namespace, else the universal id."""
+    """Assigning authority (CX-4), else assigning facility (CX-6): the namespace, else the universal id as in FHIR."""
     for component in (4, 6):
         namespace, universal, kind = (segment.part(repetition, component, part) for part in (1, 2, 3))
         if namespace:
             return namespace
         if universal:
-            return f"urn:oid:{universal}" if kind.upper() == "ISO" else universal
+            return URNS.get(kind.upper(), "") + universal
     return ""
