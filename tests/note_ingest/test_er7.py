@@ -108,7 +108,7 @@ def test_a_character_set_that_is_not_true_is_refused_at_msh_18() -> None:
     assert refused.value.location == "MSH^1^18"
 
 
-@pytest.mark.parametrize("body", [b"", b"MSH", b"PID|1\r", b"MSH|^^^^|x\r", b"\xff\xfe\x00"])
+@pytest.mark.parametrize("body", [b"", b"MSH", b"PID|1\r", b"MSH|^^^^|x\r", b"\xff\xfe\x00", b"MSH\rPID|1||A"])
 def test_what_is_no_hl7_is_refused(body: bytes) -> None:
     with pytest.raises(Refused):
         read(body)

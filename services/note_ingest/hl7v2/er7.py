@@ -153,9 +153,9 @@ def read(body: bytes) -> Message:
     or its characters are not what MSH-18 says.
     """
     body = body.removeprefix(BOM).lstrip()
-    if not body.startswith(b"MSH") or len(body) < SHORTEST_HEADER:
-        raise Refused(MALFORMED, "The message does not begin with an MSH segment", "MSH^1")
     first_line = LINE.split(body[:4096].decode("latin-1"), maxsplit=1)[0]
+    if not first_line.startswith("MSH") or len(first_line) < SHORTEST_HEADER:
+        raise Refused(MALFORMED, "The message does not begin with an MSH segment", "MSH^1")
     delimiters = read_delimiters(first_line)
     charset = _charset(first_line, delimiters)
     text = _decoded(body, charset, stated=bool(_header_field(first_line, delimiters, 18)))
