@@ -184,6 +184,22 @@ def test_other_encapsulated_data_is_refused_with_its_place(hl7: Hl7Settings, dat
     assert refused.location.startswith("OBX^1^5")
 
 
+PDF = "ED|||^application^pdf^Base64^JVBERi0=||||||F"
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_words_beside_a_document_that_cannot_be_read_are_kept(hl7: Hl7Settings, first: bool) -> None:
+    body = document().replace(b"OBX|1|TX", f"OBX|1|{PDF}\rOBX|2|TX".encode() if first else b"OBX|1|TX")
+    parsed = parse_hl7(body if first else body + f"OBX|2|{PDF}\r".encode(), NOW, hl7)
+    [note] = parsed.drafts
+    assert isinstance(note, Note)
+    assert (note.text, parsed.remark) == ("Short of breath.", f"1 OBX not read: {'OBX-5' if first else 'OBX[2]-5'}")
+    report = parse_hl7(result("OBX|1|TX|||Effusion.||||||F", f"OBX|2|{PDF}"), NOW, hl7)
+    [note] = report.drafts
+    assert isinstance(note, Note)
+    assert (note.text, report.remark) == ("Effusion.", "1 OBX not read: OBX[2]-5")
+
+
 def test_a_document_without_text_is_refused(hl7: Hl7Settings) -> None:
     assert refusal(document(""), hl7).reason == "OBX-5 is empty: the document has no text"
 

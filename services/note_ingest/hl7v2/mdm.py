@@ -9,7 +9,7 @@ from services.note_ingest.hl7v2.context import Reading
 from services.note_ingest.hl7v2.er7 import Message, Segment
 from services.note_ingest.hl7v2.kinds import kind_of
 from services.note_ingest.hl7v2.subject import assigned_codes, subject_of
-from services.note_ingest.hl7v2.texts import joined
+from services.note_ingest.hl7v2.texts import joined, not_read
 from services.note_ingest.refusals import MISSING, Refused
 
 ANNOUNCEMENTS = {"T01", "T03", "T05", "T07", "T09"}
@@ -20,40 +20,41 @@ CHANGES = {"T04", "T08"}  # status change, edit: the same document number with n
 NOT_TEXT = {"HD", "RP", "DT", "TM", "TS", "DTM"}  # beside the document, e.g. the UID of the study it is about
 
 
-def read_mdm(read: Reading) -> tuple[Note, ...]:
-    """The document's text, or nothing for an announcement.
+def read_mdm(read: Reading) -> tuple[tuple[Note, ...], str]:
+    """The document's text, or nothing for an announcement; and a remark about what was not read.
 
     Raises Refused without a patient, a TXA, or text that can be read; when one is taken back, without its number.
     """
     if read.trigger in ANNOUNCEMENTS:
-        return ()
+        return (), "an announcement without text; nothing to read"
     message = read.message
     txa = read.required("TXA")
     if read.trigger == WITHDRAWAL:
-        return (_withdrawal(read, txa),)
+        return (_withdrawal(read, txa),), ""
     parts = [obx for obx in message.all("OBX") if obx.text(2) not in NOT_TEXT]
     if not parts:
         raise Refused(MISSING, "OBX-5 is missing: the document has no text", "OBX^1^5")
-    text = joined(parts)
+    text, unread = joined(parts)
+    if not text.strip() and unread:
+        raise unread[0][1]
     if not text.strip():
         raise Refused(MISSING, "OBX-5 is empty: the document has no text", parts[0].at(5))
     changed = read.event_time((txa, 8), (txa, 7), (message.first("EVN"), 2))
     report = message.first("OBR")
-    return (
-        Note(
-            subject=subject_of(message),
-            event_time=read.event_time((txa, 6), (txa, 4), (txa, 7), (report, 7), (message.first("EVN"), 2)),
-            text=text,
-            kind=kind_of(txa.text(2), txa.text(2, 2), txa.text(16), report.text(24) if report else ""),
-            document_id=_number(txa, 12),
-            version=version_at(changed) if _is_new_version(read.trigger, txa) else 0,
-            type_code=txa.text(2),
-            language=language_of(message),
-            accession=accession_of(message, txa),
-            assigned_codes=assigned_codes(message),
-            replaces=_number(txa, 13) if read.trigger == REPLACEMENT else "",
-        ),
+    note = Note(
+        subject=subject_of(message),
+        event_time=read.event_time((txa, 6), (txa, 4), (txa, 7), (report, 7), (message.first("EVN"), 2)),
+        text=text,
+        kind=kind_of(txa.text(2), txa.text(2, 2), txa.text(16), report.text(24) if report else ""),
+        document_id=_number(txa, 12),
+        version=version_at(changed) if _is_new_version(read.trigger, txa) else 0,
+        type_code=txa.text(2),
+        language=language_of(message),
+        accession=accession_of(message, txa),
+        assigned_codes=assigned_codes(message),
+        replaces=_number(txa, 13) if read.trigger == REPLACEMENT else "",
     )
+    return (note,), not_read([(obx, 5) for obx, _ in unread])
 
 
 def _withdrawal(read: Reading, txa: Segment) -> Note:

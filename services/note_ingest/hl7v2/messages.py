@@ -109,6 +109,5 @@ def _drafts(kind: str, reading_: Reading) -> tuple[tuple[Draft, ...], str]:
     if kind == "ADT":
         return adt.read_adt(reading_), "OBX in ADT is not read" if reading_.message.first("OBX") else ""
     if kind == "MDM":
-        notes = mdm.read_mdm(reading_)
-        return notes, "" if notes else "an announcement without text; nothing to read"
+        return mdm.read_mdm(reading_)
     return read_results(reading_)

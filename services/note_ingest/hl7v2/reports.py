@@ -11,7 +11,7 @@ from services.note_ingest.hl7v2.kinds import kind_of
 from services.note_ingest.hl7v2.mdm import language_of
 from services.note_ingest.hl7v2.subject import assigned_codes
 from services.note_ingest.hl7v2.texts import joined
-from services.note_ingest.refusals import MISSING, NOT_READ, Refused
+from services.note_ingest.refusals import MISSING
 
 TAKEN_BACK = {"D", "W", "X"}  # OBX-11, HL7 table 0085, of a line of text
 PRELIMINARY, CORRECTION, CANCELLED = {"P", "R", "S", "M"}, {"C", "M"}, "X"  # OBR-25, HL7 table 0123
@@ -30,13 +30,10 @@ def read_report(read: Reading, subject: Subject, group: Group, found: Found) -> 
     if not texts:
         found.waiting += len(group.texts)
         return
-    try:
-        text = joined(texts)
-    except Refused as refused:
-        found.unread.append((texts[0], 5, NOT_READ, refused.reason.split(": ", 1)[-1]))
-        return
+    text, unread = joined(texts)
+    found.unread += [(obx, 5, refused.fault, refused.reason.split(": ", 1)[-1]) for obx, refused in unread]
     if not text.strip():
-        found.waiting += 1
+        found.waiting += not unread
         return
     note = _report(read, subject, group.obr, text)
     is_changed = is_taken_back or bool(CORRECTION & {group.status, *statuses})

@@ -16,6 +16,7 @@ from services.note_ingest.hl7v2.er7 import Segment
 from services.note_ingest.hl7v2.groups import NO_RESULT, Found, groups
 from services.note_ingest.hl7v2.reports import documents, read_report
 from services.note_ingest.hl7v2.subject import about_patient, subject_of
+from services.note_ingest.hl7v2.texts import not_read
 from services.note_ingest.refusals import BAD_CODE, BAD_VALUE, MISSING, Refused
 
 FINAL, CORRECTED, WITHDRAWN = MeasurementStatus.FINAL, MeasurementStatus.CORRECTED, MeasurementStatus.WITHDRAWN
@@ -66,10 +67,7 @@ def read_results(read: Reading) -> tuple[tuple[Draft, ...], str]:
 def _remark(found: Found, drafts: list[Draft]) -> str:
     if not drafts:
         return "no result yet"
-    if not found.unread:
-        return ""
-    places = ", ".join(segment.label(number) for segment, number, _, _ in found.unread[:5])
-    return f"{len(found.unread)} OBX not read: {places}"
+    return not_read([(segment, number) for segment, number, _, _ in found.unread])
 
 
 def _read_value(read: Reading, obr: Segment | None, obx: Segment, found: Found) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Sequence
 
 from services.note_ingest.hl7v2.er7 import Segment
 from services.note_ingest.refusals import BAD_VALUE, NOT_READ, Refused
@@ -33,9 +34,21 @@ def text_of(obx: Segment) -> str:
     return _decoded(obx, obx.text(5, 5), encoding)
 
 
-def joined(segments: list[Segment]) -> str:
-    """The OBX texts, one after another on lines of their own."""
-    return "\n".join(text_of(obx) for obx in segments).strip("\n")
+def joined(segments: Sequence[Segment]) -> tuple[str, list[tuple[Segment, Refused]]]:
+    """The OBX texts that can be read, one after another on lines of their own, and the others with the reason."""
+    texts, unread = [], []
+    for obx in segments:
+        try:
+            texts.append(text_of(obx))
+        except Refused as refused:
+            unread.append((obx, refused))
+    return "\n".join(texts).strip("\n"), unread
+
+
+def not_read(places: Sequence[tuple[Segment, int]]) -> str:
+    """What the sender is told of OBX that were not read while others were; empty for none."""
+    named = ", ".join(segment.label(number) for segment, number in places[:5])
+    return f"{len(places)} OBX not read: {named}" if places else ""
 
 
 def _decoded(obx: Segment, data: str, encoding: str) -> str:
