@@ -8,7 +8,8 @@ from vigil.v1.notes_pb2 import NoteReceived
 from services.note_ingest.drafts import Note
 from services.note_ingest.fhir.requests import read_bundle, read_single
 from services.note_ingest.intake import Intake, take_in
-from tests.note_ingest.fhir_samples import COMPOSITION, FUTURE, NOW, REPORT, bundle, document
+from services.note_ingest.refusals import Refused
+from tests.note_ingest.fhir_samples import COMPOSITION, FUTURE, NOW, REPORT, attachment, bundle, document
 
 
 def single(resource: dict[str, Any]) -> Any:
@@ -38,6 +39,14 @@ def test_a_document_entered_in_error_or_superseded_is_taken_back(
     assert isinstance(after, NoteReceived)
     assert (after.document_id, after.text) == (before.document_id, "")
     assert after.meta.revision > before.meta.revision
+
+
+def test_the_conclusion_of_a_report_is_read_where_its_form_is_no_plain_text() -> None:
+    pdf, plain = attachment("%PDF", "application/pdf"), attachment("Clear lungs.")
+    for forms, text in (([pdf], "Clear."), ([pdf, plain], "Clear lungs."), ([], "Clear.")):
+        assert single(REPORT | {"presentedForm": forms, "conclusion": "Clear."}).text == text
+    with pytest.raises(Refused, match="Only text/plain is read"):
+        single(REPORT | {"presentedForm": [pdf]})
 
 
 @pytest.mark.parametrize("status", ["amended", "corrected"])

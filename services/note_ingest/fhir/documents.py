@@ -50,13 +50,18 @@ def read_document_reference(resource: Resource, read: Reading) -> tuple[Draft, .
 
 
 def read_diagnostic_report(resource: Resource, read: Reading) -> tuple[Draft, ...]:
-    """The report's text: presentedForm, else the conclusion. Its results are Observations of their own."""
+    """The report's text: presentedForm as far as it is plain text, else the conclusion.
+
+    Its results are Observations of their own.
+    """
     status, concept = required(resource, "status"), resource.get("code") or {}
     kind, type_code = _kind(concept, resource.get("category", ())), _type_code(concept)
     if status in TAKEN_BACK:
         return (_withdrawal(resource, read, kind, type_code),)
     forms = resource.get("presentedForm", ())
-    text = _attached(forms, "DiagnosticReport.presentedForm") if forms else str(resource.get("conclusion", ""))
+    text = str(resource.get("conclusion", ""))
+    if any(map(_is_plain, forms)) or (forms and not text.strip()):
+        text = _attached(forms, "DiagnosticReport.presentedForm")
     if not text.strip():
         if resource.get("result"):
             return ()
@@ -146,15 +151,19 @@ def _replaced(resource: Resource, read: Reading) -> str:
     return ""
 
 
+def _is_plain(attachment: Resource) -> bool:
+    return str(attachment.get("contentType", "text/plain")).partition(";")[0].strip().lower() == "text/plain"
+
+
 def _attached(attachments: Any, place: str, below: str = "") -> str:
     """Text of the first attachment that is plain text. Raises Refused when none is, or it is only linked."""
     for index, attachment in enumerate(attachments):
-        kind, _, parameters = str(attachment.get("contentType", "text/plain")).partition(";")
-        if kind.strip().lower() != "text/plain":
+        if not _is_plain(attachment):
             continue
         where = f"{place}[{index}]{below}"
         if not attachment.get("data"):
             raise Refused(MISSING, "The text must be in data; links are not followed", f"{where}.data")
+        parameters = str(attachment.get("contentType", "")).partition(";")[2]
         charset = parameters.partition("charset=")[2].strip().strip('"') or "utf-8"
         try:
             return base64.b64decode("".join(str(attachment["data"]).split()), validate=True).decode(charset)
