@@ -14,10 +14,10 @@ from services.common.triton import TritonClient
 from services.nlp_coder.batching import MOST_NOTES
 from services.nlp_coder.features import (
     ModelInput,
+    batch_length,
     load_vocabulary,
     model_inputs,
     padded,
-    padded_length,
     terms_of,
     windows_of,
 )
@@ -39,7 +39,7 @@ class Batching:
 
 
 async def measure(settings: SharedSettings, texts: Sequence[str], triton_pid: int, notes: int = 400) -> list[Batching]:
-    """Eight calls of one note at a time, and one call of eight notes at a time; of one padded length, like a ward's."""
+    """Eight calls of one note at a time, and one call of eight notes at a time; of about one length, like a ward's."""
     windows = _inputs(settings, texts)
     triton = psutil.Process(triton_pid)
     async with TritonClient(settings) as client:
@@ -60,7 +60,7 @@ async def measure(settings: SharedSettings, texts: Sequence[str], triton_pid: in
 
 
 def _inputs(settings: SharedSettings, texts: Sequence[str]) -> list[ModelInput]:
-    """Windows of the commonest padded length."""
+    """Windows of the commonest length."""
     assets = settings.model_repository / ICD_CODER / "assets"
     reader, vocabulary, hits = load_reader(), load_vocabulary(assets), load_ranker(assets).hits
     windows: list[ModelInput] = []
@@ -68,7 +68,7 @@ def _inputs(settings: SharedSettings, texts: Sequence[str]) -> list[ModelInput]:
         note = read_note(text, reader)
         occurrences = windows_of(terms_of(note.document, note.mentions), vocabulary)
         windows += model_inputs(occurrences, candidates_of(note, hits), vocabulary)
-    lengths = [padded_length(len(window.occurrences.words)) for window in windows]
+    lengths = [batch_length(len(window.occurrences.words)) for window in windows]
     commonest = max(set(lengths), key=lengths.count)
     return [window for window, length in zip(windows, lengths, strict=True) if length == commonest]
 

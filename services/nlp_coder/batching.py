@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vigil.v1.meta_pb2 import ModelVersion
 
 from services.nlp_coder import metrics
-from services.nlp_coder.features import ModelInput, padded_length
+from services.nlp_coder.features import ModelInput, batch_length
 
 # `max_batch_size` of the model, and how many occurrences make the largest tensors of its graph 100 MB.
 MOST_NOTES = 8
@@ -32,10 +32,10 @@ Send = Callable[[Sequence[ModelInput]], Awaitable[Sequence[Row]]]
 
 @dataclass(slots=True)
 class Batches:
-    """Gathers what is asked for while other notes are still being read, one batch a padded length.
+    """Gathers what is asked for while other notes are still being read, one batch a length.
 
-    A note alone never waits. Rows are only put with rows of their own padded length, so that nobody's answer depends
-    on the company. `send` runs one batch, and raises for all of it.
+    A note alone never waits. Rows are only put with rows of about their own length, so that none is mostly padding.
+    `send` runs one batch, and raises for all of it.
     """
 
     send: Send
@@ -60,7 +60,7 @@ class Batches:
         """The answer to one row, in time."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Row] = loop.create_future()
-        length = padded_length(len(window.occurrences.token_ids))
+        length = batch_length(len(window.occurrences.token_ids))
         waiting = self._waiting.setdefault(length, [])
         waiting.append((window, answer))
         if len(waiting) >= min(MOST_NOTES, max(1, MOST_OCCURRENCES // length)):

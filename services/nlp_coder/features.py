@@ -25,11 +25,13 @@ PADDING = 0
 MAX_OCCURRENCES = 4096
 # By how much neighbouring windows overlap, so that what the border of one cuts stands whole in the other.
 OVERLAP = MAX_OCCURRENCES // 4
-# Sequences are padded to one of these lengths, so that notes of about one size make a batch.
+# Notes that the same of these lengths holds make a batch, and are padded to the longest of them.
 LENGTHS = (64, 128, 256, 384, 512, 640, 768, 1024, 1536, 2048, 3072, MAX_OCCURRENCES)
 
-# Candidates are padded to a multiple of this.
-CANDIDATES_STEP = 16
+# Occurrences and candidates are padded to a multiple of these: the model has few shapes to plan for, and little to
+# work on that is padding.
+OCCURRENCES_STEP = 32
+CANDIDATES_STEP = 8
 # Column of a code or category that training has not seen.
 NO_COLUMN = -1
 
@@ -230,9 +232,9 @@ def _weighed(known: Sequence[_KnownAt], vocabulary: Vocabulary) -> Occurrences:
 
 
 def padded(batch: Sequence[ModelInput]) -> dict[str, NDArray[Any]]:
-    """Inputs of the model by name, [B, ...]: occurrences padded to one of `LENGTHS`, candidates to a multiple of 16."""
-    length = padded_length(max(len(one.occurrences.token_ids) for one in batch))
-    width = max(1, *(-(-len(one.codes) // CANDIDATES_STEP) for one in batch)) * CANDIDATES_STEP
+    """Inputs of the model by name, [B, ...]: occurrences and candidates padded to those of the longest note."""
+    length = _rounded_up(max(len(one.occurrences.token_ids) for one in batch), OCCURRENCES_STEP)
+    width = _rounded_up(max(len(one.codes) for one in batch), CANDIDATES_STEP)
     token_ids = np.full((len(batch), length), PADDING, dtype=np.int64)
     weights = np.zeros((len(batch), length), dtype=np.float32)
     codes = np.full((len(batch), width), NO_COLUMN, dtype=np.int64)
@@ -254,6 +256,11 @@ def padded(batch: Sequence[ModelInput]) -> dict[str, NDArray[Any]]:
     }
 
 
-def padded_length(count: int) -> int:
+def _rounded_up(count: int, step: int) -> int:
+    """The least multiple of `step` that holds `count`, and at least one step."""
+    return max(1, -(-count // step)) * step
+
+
+def batch_length(count: int) -> int:
     """The least of `LENGTHS` that holds `count` occurrences; `count` at most `MAX_OCCURRENCES`."""
     return next(length for length in LENGTHS if length >= count)

@@ -8,7 +8,7 @@ import pytest
 
 from services.common.settings import REPOSITORY
 from services.common.triton import ModelUnavailable
-from services.nlp_coder.features import LENGTHS, NO_COLUMN, ModelInput, Occurrences, load_vocabulary, padded
+from services.nlp_coder.features import NO_COLUMN, OCCURRENCES_STEP, ModelInput, Occurrences, load_vocabulary, padded
 from services.nlp_coder.models import OUTPUTS, IcdCoder
 from services.nlp_coder.outage import Outage
 from services.nlp_coder.ranking import EVIDENCE
@@ -65,7 +65,7 @@ async def test_padding_and_company_in_a_batch_change_nothing() -> None:
 async def test_without_words_the_model_gives_its_priors_and_no_position() -> None:
     inputs = padded([question(0, 0)])
     answer = await LocalInference().infer("icd_coder", inputs, OUTPUTS)
-    assert inputs["token_ids"].shape == (1, LENGTHS[0])
+    assert inputs["token_ids"].shape == (1, OCCURRENCES_STEP)
     assert (answer["probability"] < 0.5).all()
     assert (answer["contributions"] == 0).all()
 

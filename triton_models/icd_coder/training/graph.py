@@ -39,6 +39,9 @@ class _Builder:
     def integers(self, *values: int) -> str:
         return self.constant(f"integers_{len(self.constants)}", np.array(values, dtype=np.int64))
 
+    def scalar(self, value: int) -> str:
+        return self.constant(f"scalar_{len(self.constants)}", np.array(value, dtype=np.int64))
+
     def add(self, operator: str, *inputs: str, output: str = "", outputs: int = 1, **attributes: object) -> str:
         names = [output or f"{operator.lower()}_{len(self.nodes)}"]
         names += [f"{names[0]}_{index}" for index in range(1, outputs)]
@@ -193,24 +196,39 @@ def _maxima(graph: _Builder, shares: str, targets: str, columns: int) -> str:
 
 def _attribution(graph: _Builder, gathered: str, lexicon: tuple[str, str], codes: str, columns: int) -> None:
     """For each considered code, the occurrences with the largest linear part plus lexicon share."""
-    shares, targets = lexicon
     is_seen = graph.add("Less", codes, graph.integers(columns))
     row = graph.add("Unsqueeze", graph.add("Where", is_seen, codes, graph.integers(0)), graph.integers(1))
     considered = graph.add("Slice", graph.add("Shape", codes), graph.integers(1), graph.integers(2))
     shape = graph.add("Concat", graph.add("Shape", "token_ids"), considered, axis=0)
     chosen = graph.add("GatherElements", gathered, graph.add("Expand", row, shape), axis=2)
     part = graph.add("Mul", chosen, graph.add("Unsqueeze", "weights", graph.integers(2)))
-    same = graph.add("Equal", graph.add("Unsqueeze", targets, graph.integers(3)),
-                     graph.add("Unsqueeze", row, graph.integers(2)))  # fmt: skip
-    share = graph.add(
-        "Mul", graph.add("Cast", same, to=TensorProto.FLOAT), graph.add("Unsqueeze", shares, graph.integers(3))
-    )
-    total = graph.add("Add", part, graph.add("ReduceMax", share, graph.integers(2), keepdims=0))
+    total = _with_shares(graph, part, lexicon, (codes, considered), columns)
     seen = graph.add("Unsqueeze", graph.add("Cast", is_seen, to=TensorProto.FLOAT), graph.integers(1))
     total = graph.add("Mul", total, seen)
     graph.add("TopK", total, graph.integers(TOP_POSITIONS), output="largest", outputs=2, axis=1)
     graph.add("Transpose", "largest", output="contributions", perm=[0, 2, 1])
     graph.add("Transpose", "largest_1", output="positions", perm=[0, 2, 1])
+
+
+def _with_shares(
+    graph: _Builder, part: str, lexicon: tuple[str, str], considered: tuple[str, str], columns: int
+) -> str:
+    """Linear parts [B, L, M + T] plus the lexicon's shares, each added at the place of its code.
+
+    considered: code columns [B, M + T], and M + T. A share whose code is not among them goes to a place after the last,
+    which is cut off again: few terms are in the lexicon, so this costs a fifth of comparing each with every code.
+    """
+    (shares, targets), (codes, width) = lexicon, considered
+    count = graph.add("Squeeze", width)
+    numbers = graph.add("Range", graph.scalar(0), count, graph.scalar(1))
+    places = graph.add("Expand", numbers, graph.add("Shape", codes))
+    nowhere = graph.add("Expand", count, graph.by_batch(columns + 1))
+    place_of = graph.add("ScatterElements", nowhere, codes, places, axis=1)
+    flat = graph.add("Reshape", targets, graph.integers(0, -1))
+    at = graph.add("Reshape", graph.add("GatherElements", place_of, flat, axis=1), graph.add("Shape", targets))
+    wider = graph.add("Pad", part, graph.integers(0, 0, 0, 0, 0, 1))
+    added = graph.add("ScatterElements", wider, at, shares, axis=2, reduction="add")
+    return graph.add("Slice", added, graph.integers(0), width, graph.integers(2))
 
 
 def _save(graph: _Builder, path: Path) -> None:
