@@ -86,7 +86,7 @@ def find_mentions(dictionary: PhraseTable[Term], document: Document) -> list[Men
     """Longest terms, left to right, that do not cross a sentence or punctuation."""
     return [
         Mention(first, last, term.code, term.kind)
-        for first, last, term in matches(dictionary, document.words.norms, document.stops)
+        for first, last, term in matches(dictionary, document)
         if term.code != _NO_CODE
         and not (document.words.norms[first] in _ALSO_WORDS and last == first + 1 and not _is_shouted(document, first))
     ]

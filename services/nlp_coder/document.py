@@ -11,6 +11,7 @@ from itertools import accumulate
 
 from services.nlp_coder import assertion, sections, sentences, triggers
 from services.nlp_coder.assertion import PLAIN, Reading, WordSpan
+from services.nlp_coder.numbered import Numbered, numbered
 from services.nlp_coder.sections import Section
 from services.nlp_coder.tokens import Words, words_of
 from services.nlp_coder.triggers import COLON, Trigger, TriggerTable
@@ -59,6 +60,14 @@ class Document:
     clauses: list[int]
     triggers: dict[int, list[Trigger]]
     has_question: bool
+    _numbered: Numbered | None = None
+
+    @property
+    def numbered(self) -> Numbered:
+        """The words by number, looked up when first asked for."""
+        if self._numbered is None:
+            self._numbered = numbered(self.words.norms)
+        return self._numbered
 
     def reading(self, first: int, last: int) -> Reading:
         """How the words from `first` up to but not including `last` read."""

@@ -9,7 +9,6 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from sys import intern
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from services.nlp_coder.code_set import category_of
 from services.nlp_coder.document import Document
 from services.nlp_coder.evidence import ReadMention, hidden_words, is_patients
+from services.nlp_coder.numbered import by_number, number_of
 from services.nlp_coder.ranking import Candidates
 
 PADDING = 0
@@ -34,9 +34,12 @@ OCCURRENCES_STEP = 32
 CANDIDATES_STEP = 8
 # Column of a code or category that training has not seen.
 NO_COLUMN = -1
+_NO_PAIR = sys.maxsize
 
 TermAt = tuple[str, int, int]
 _KnownAt = tuple[int, int, int]
+# Terms that the model knows, [N, 3]: id, first word, word after the last.
+_Known = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,8 @@ class Vocabulary:
     """Terms of the model: `ids[term]` from 1, `idf[id]`; `codes` and `categories` by the column of its weights.
 
     `model_sha256`: the model file that these ids belong to. `least_length`: a note whose tf-idf vector is shorter is
-    not stretched to length 1; it says less. `singles` and `pairs`: the same ids by first and second word, so that no
-    pair of words is spelled out to be looked up.
+    not stretched to length 1; it says less. `singles`: the same ids by the number of a word. `pairs`: terms of two
+    words, as `_pair` numbers them, ascending; their ids are `pair_ids`.
     """
 
     ids: Mapping[str, int]
@@ -55,13 +58,21 @@ class Vocabulary:
     category_columns: Mapping[str, int]
     least_length: float
     model_sha256: str
-    singles: Mapping[str, int] = field(init=False, repr=False, compare=False)
-    pairs: Mapping[str, Mapping[str, int]] = field(init=False, repr=False, compare=False)
+    singles: NDArray[np.int64] = field(init=False, repr=False, compare=False)
+    pairs: NDArray[np.int64] = field(init=False, repr=False, compare=False)
+    pair_ids: NDArray[np.int64] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        singles, pairs = _by_first_word(self.ids)
-        object.__setattr__(self, "singles", singles)
-        object.__setattr__(self, "pairs", pairs)
+        words = {tuple(term.split(" ")): index for term, index in self.ids.items() if _is_term(term)}
+        singles = {known[0]: index for known, index in words.items() if len(known) == 1}
+        pairs = {
+            _pair(number_of(known[0]), number_of(known[1])): index for known, index in words.items() if len(known) > 1
+        }
+        pairs[_NO_PAIR] = PADDING  # above all others, so that there is one at or after every pair
+        order = sorted(pairs)
+        object.__setattr__(self, "singles", by_number(singles, np.int64))
+        object.__setattr__(self, "pairs", np.array(order, dtype=np.int64))
+        object.__setattr__(self, "pair_ids", np.array([pairs[pair] for pair in order], dtype=np.int64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,17 +118,9 @@ def load_vocabulary(folder: Path) -> Vocabulary:
     )
 
 
-def _by_first_word(ids: Mapping[str, int]) -> tuple[dict[str, int], dict[str, dict[str, int]]]:
-    """Ids of the single words, and of the pairs by their first and second word."""
-    singles: dict[str, int] = {}
-    pairs: dict[str, dict[str, int]] = {}
-    for term, index in ids.items():
-        first, blank, second = term.partition(" ")
-        if _is_term(first) and blank:
-            pairs.setdefault(intern(first), {})[intern(second)] = index
-        elif _is_term(first):
-            singles[intern(first)] = index
-    return singles, pairs
+def _pair(first: Any, second: Any) -> Any:
+    """One number for two, of words or of arrays of them."""
+    return first << 32 | second
 
 
 def _is_term(norm: str) -> bool:
@@ -150,18 +153,22 @@ def _named(mentions: Sequence[ReadMention], words: int) -> tuple[list[TermAt], b
 
 def windows_in(document: Document, mentions: Sequence[ReadMention], vocabulary: Vocabulary) -> list[Occurrences]:
     """`windows_of` the `terms_of` a note, without making the many terms that the model does not know."""
-    norms, stops, ids = document.words.norms, document.stops, vocabulary.ids
-    named, hidden = _named(mentions, len(norms))
-    known = [(ids[term], first, last) for term, first, last in named if term in ids]
-    alone = enumerate(map(vocabulary.singles.get, norms))
-    known += [(index, word, word + 1) for word, index in alone if index is not None and not hidden[word]]
-    for word, seconds in enumerate(map(vocabulary.pairs.get, norms)):
-        if seconds is None or word + 1 >= stops[word]:
-            continue
-        index = seconds.get(norms[word + 1])
-        if index is not None and not (hidden[word] or hidden[word + 1]):
-            known.append((index, word, word + 2))
-    return _windows(known, vocabulary)
+    ids, numbers = vocabulary.ids, document.numbered.numbers
+    named, hidden = _named(mentions, len(numbers))
+    is_open = ~np.frombuffer(hidden, dtype=np.bool_)
+    singles = vocabulary.singles.take(numbers, mode="clip") * is_open
+    alone = singles.nonzero()[0]
+    goes_on = np.array(document.stops[:-1], dtype=np.int64) > np.arange(1, len(numbers))
+    firsts = (goes_on & is_open[:-1] & is_open[1:]).nonzero()[0]
+    pairs = _pair(numbers[firsts], numbers[firsts + 1])
+    places = vocabulary.pairs.searchsorted(pairs)
+    is_known = vocabulary.pairs[places] == pairs
+    known = [
+        _rows((ids[term], first, last) for term, first, last in named if term in ids),
+        np.stack([singles[alone], alone, alone + 1], axis=1),
+        np.stack([vocabulary.pair_ids[places], firsts, firsts + 2], axis=1)[is_known],
+    ]
+    return _windows(np.concatenate(known), vocabulary)
 
 
 def windows_of(terms: Iterable[TermAt], vocabulary: Vocabulary) -> list[Occurrences]:
@@ -171,13 +178,17 @@ def windows_of(terms: Iterable[TermAt], vocabulary: Vocabulary) -> list[Occurren
     without a known term has no window.
     """
     ids = vocabulary.ids
-    return _windows([(ids[term], first, last) for term, first, last in terms if term in ids], vocabulary)
+    return _windows(_rows((ids[term], first, last) for term, first, last in terms if term in ids), vocabulary)
 
 
-def _windows(known: list[_KnownAt], vocabulary: Vocabulary) -> list[Occurrences]:
+def _rows(known: Iterable[_KnownAt]) -> _Known:
+    return np.array(list(known), dtype=np.int64).reshape(-1, 3)
+
+
+def _windows(known: _Known, vocabulary: Vocabulary) -> list[Occurrences]:
     if len(known) <= MAX_OCCURRENCES:
-        return [_weighed(known, vocabulary)] if known else []
-    known.sort(key=_place)
+        return [_weighed(known, vocabulary)] if len(known) else []
+    known = known[np.lexsort((known[:, 2], known[:, 1]))]
     starts = range(0, len(known) - OVERLAP, MAX_OCCURRENCES - OVERLAP)
     return [_weighed(known[start : start + MAX_OCCURRENCES], vocabulary) for start in starts]
 
@@ -215,20 +226,15 @@ def _distinct(window: Occurrences) -> Occurrences:
     return Occurrences(token_ids, weights, [window.words[index] for index in first.tolist()])
 
 
-def _place(known: _KnownAt) -> tuple[int, int]:
-    return known[1], known[2]
-
-
-def _weighed(known: Sequence[_KnownAt], vocabulary: Vocabulary) -> Occurrences:
+def _weighed(known: _Known, vocabulary: Vocabulary) -> Occurrences:
     """Occurrences with their share of the vector of all of them (sublinear tf-idf, Euclidean length at most 1)."""
-    ids, firsts, lasts = zip(*known, strict=True)
-    token_ids = np.array(ids, dtype=np.int64)
+    token_ids, firsts, lasts = known.T.copy()
     counts = np.bincount(token_ids)[token_ids]
     strength = (1.0 + np.log(counts)) * vocabulary.idf[token_ids]
     # Each occurrence brings its part of the square of its term, so that the sum goes over terms.
     length = max(math.sqrt(float((strength * strength / counts).sum())), vocabulary.least_length)
     weights = (strength / counts / length).astype(np.float32)
-    return Occurrences(token_ids, weights, list(zip(firsts, lasts, strict=True)))
+    return Occurrences(token_ids, weights, list(zip(firsts.tolist(), lasts.tolist(), strict=True)))
 
 
 def padded(batch: Sequence[ModelInput]) -> dict[str, NDArray[Any]]:

@@ -99,7 +99,7 @@ def findings_of(document: Document, terms: ReportTerms, kind: str) -> list[Findi
     """
     region = _region(document.words.norms, terms.region_words)
     said: dict[str, dict[FindingStatus, Spans]] = {}
-    for first, last, term in matches(terms.phrases, document.words.norms, document.stops):
+    for first, last, term in matches(terms.phrases, document):
         if document.section_name(first) in _SILENT_SECTIONS or document.in_header(first):
             continue
         reading = document.reading(first, last)

@@ -7,10 +7,15 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from sys import intern
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from services.nlp_coder.data_files import rows
 from services.nlp_coder.dictionary import Mention, Term
 from services.nlp_coder.document import Document
+from services.nlp_coder.numbered import bits_of, by_number
 from services.nlp_coder.phrases import PhraseTable
 
 # Farther apart than this, words of one sentence speak of different things; chosen by cross-validation.
@@ -20,18 +25,23 @@ _FEWEST_WORDS, _MOST_WORDS = 2, 6
 
 @dataclass(frozen=True, slots=True)
 class LooseTerm:
-    """A term by its telling words but the two rarest, which the index knows."""
+    """A term by its telling words but the two rarest, which the index knows; `bits`: those of the others."""
 
     others: frozenset[str]
+    bits: int
     term: Term
 
 
 @dataclass(frozen=True, slots=True)
 class LooseTable:
-    """`by_pair[rarest][second]`: the terms with these two words. `words`: those of all terms."""
+    """`by_pair[rarest][second]`: the terms with these two words.
+
+    By a word's number: `is_telling`, whether any term has it; and `seconds`, the bits of the second words to a rarest.
+    """
 
     by_pair: Mapping[str, Mapping[str, Sequence[LooseTerm]]]
-    words: frozenset[str]
+    is_telling: NDArray[np.bool_]
+    seconds: NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,58 +69,92 @@ def loose_table(dictionary: PhraseTable[Term]) -> LooseTable:
     by_pair: dict[str, dict[str, list[LooseTerm]]] = {}
     for telling, term in terms.items():
         rarest, second, *others = sorted(telling, key=lambda word: (frequency[word], word))
-        by_pair.setdefault(rarest, {}).setdefault(second, []).append(LooseTerm(frozenset(others), term))
-    return LooseTable(by_pair, frozenset(frequency))
+        by_pair.setdefault(rarest, {}).setdefault(second, []).append(
+            LooseTerm(frozenset(others), bits_of(others), term)
+        )
+    is_telling = by_number(dict.fromkeys(frequency, 1), np.bool_)
+    return LooseTable(by_pair, is_telling, by_number({word: bits_of(by_pair[word]) for word in by_pair}, np.uint64))
 
 
 def find_loose(table: LooseTable, document: Document, hidden: Sequence[int]) -> Iterator[LooseMention]:
     """The tightest loose mention of each code, by code. hidden: for each word of the note, 1 for one to look past."""
-    best: dict[str, LooseMention] = {}
-    for places in _sentences(document, hidden, table.words):
-        for found in _in_sentence(table.by_pair, places):
-            known = best.get(found.mention.code)
-            if known is None or _order(found) > _order(known):
-                best[found.mention.code] = found
-    return (best[code] for code in sorted(best))
+    best: dict[str, _Found] = {}
+    for rarest, sentence in _promising(table, document, hidden):
+        for found in _with_rarest(rarest, table.by_pair[rarest], sentence):
+            code = found.term.code
+            if code not in best or _order(found) > _order(best[code]):
+                best[code] = found
+    for code in sorted(best):
+        found = best[code]
+        yield LooseMention(Mention(found.first, found.last, code, found.term.kind), found.words)
 
 
-def _order(found: LooseMention) -> tuple[float, int, int]:
-    return found.tightness, found.words, -found.mention.first
+class _Found(NamedTuple):
+    """A term whose telling words stand between `first` and `last`."""
+
+    first: int
+    last: int
+    words: int
+    term: Term
 
 
-def _sentences(document: Document, hidden: Sequence[int], telling: frozenset[str]) -> Iterator[dict[str, int]]:
-    """For each sentence with two telling words, each of them with its first place; words of headers tell nothing."""
-    norms, sentence, starts = document.words.norms, document.sentence, document.words.starts
-    passed = bytearray(hidden)
+def _order(found: _Found) -> tuple[float, int, int]:
+    return found.words / (found.last - found.first), found.words, -found.first
+
+
+@dataclass(frozen=True, slots=True)
+class _Sentence:
+    """The telling words of a sentence by their first places, and their bits together."""
+
+    places: Mapping[str, int]
+    bits: int
+
+
+def _promising(table: LooseTable, document: Document, hidden: Sequence[int]) -> Iterator[tuple[str, _Sentence]]:
+    """Each word that may be a term's rarest with its second beside it, once a sentence."""
+    words, norms = document.numbered, document.words.norms
+    telling = table.is_telling.take(words.numbers, mode="clip") & ~_passed_over(document, hidden)
+    places = telling.nonzero()[0]
+    if len(places) < _FEWEST_WORDS:
+        return
+    begins = np.append(0, np.diff(np.array(document.sentence)[places]).nonzero()[0] + 1)
+    bits = np.bitwise_or.reduceat(words.bits[places], begins)
+    own_bits = bits.repeat(np.diff(begins, append=len(places)))
+    promising = (table.seconds.take(words.numbers[places], mode="clip") & own_bits).nonzero()[0]
+    number_of_sentence = begins.searchsorted(promising, side="right") - 1
+    bounds, at = [*begins.tolist(), len(places)], places.tolist()
+    current, sentence, done = -1, _Sentence({}, 0), set[str]()
+    for index, number in zip(promising.tolist(), number_of_sentence.tolist(), strict=True):
+        if number != current:
+            own = at[bounds[number] : bounds[number + 1]]
+            current, done = number, set()
+            sentence = _Sentence({norms[word]: word for word in reversed(own)}, int(bits[number]))
+        rarest = norms[at[index]]
+        if rarest not in done:
+            done.add(rarest)
+            yield rarest, sentence
+
+
+def _passed_over(document: Document, hidden: Sequence[int]) -> NDArray[np.bool_]:
+    """For each word, whether it tells nothing: a hidden one, or one of a header."""
+    passed, starts = bytearray(hidden), document.words.starts
     for section in document.sections:
         first = bisect_left(starts, section.start)
         last = bisect_left(starts, section.body, first)
         passed[first:last] = b"\x01" * (last - first)
-    places: dict[str, int] = {}
-    current = -1
-    for word in [word for word, norm in enumerate(norms) if norm in telling and not passed[word]]:
-        if sentence[word] != current:
-            if len(places) >= _FEWEST_WORDS:
-                yield places
-            places, current = {}, sentence[word]
-        if norms[word] not in places:
-            places[norms[word]] = word
-    if len(places) >= _FEWEST_WORDS:
-        yield places
+    return np.frombuffer(passed, dtype=np.bool_)
 
 
-def _in_sentence(
-    by_pair: Mapping[str, Mapping[str, Sequence[LooseTerm]]], places: dict[str, int]
-) -> Iterator[LooseMention]:
+def _with_rarest(rarest: str, seconds: Mapping[str, Sequence[LooseTerm]], sentence: _Sentence) -> Iterator[_Found]:
+    """Terms of a sentence that have this rarest word. seconds: such terms by their second word."""
+    places, bits = sentence.places, sentence.bits
     words = places.keys()
-    for rarest in words & by_pair.keys():
-        seconds = by_pair[rarest]
-        if words.isdisjoint(seconds.keys()):
-            continue
-        for second in words & seconds.keys():
-            for candidate in seconds[second]:
-                if words >= candidate.others:
-                    where = [places[rarest], places[second], *[places[word] for word in candidate.others]]
-                    first, last = min(where), max(where) + 1
-                    if last - first <= _WIDEST:
-                        yield LooseMention(Mention(first, last, candidate.term.code, candidate.term.kind), len(where))
+    if words.isdisjoint(seconds.keys()):
+        return
+    for second in words & seconds.keys():
+        for candidate in seconds[second]:
+            if candidate.bits & bits == candidate.bits and words >= candidate.others:
+                where = [places[rarest], places[second], *[places[word] for word in candidate.others]]
+                first, last = min(where), max(where) + 1
+                if last - first <= _WIDEST:
+                    yield _Found(first, last, len(where), candidate.term)

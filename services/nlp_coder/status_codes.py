@@ -51,7 +51,7 @@ def load_status_terms(code_set: CodeSet) -> PhraseTable[StatusTerm]:
 
 def status_mentions(document: Document, terms: PhraseTable[StatusTerm]) -> Iterator[StatusMention]:
     """States of the patient, in order. An operation of this stay is none yet."""
-    for first, last, term in matches(terms, document.words.norms, document.stops):
+    for first, last, term in matches(terms, document):
         if document.in_header(first):
             continue
         reading = document.reading(first, last)

@@ -117,12 +117,10 @@ def _singular(word: str) -> str:
 def words_of(text: str) -> Words:
     """Split into words. Offsets count characters (code points) of `text` exactly as given; never raises."""
     known, pattern = _KNOWN, _ASCII_WORD if text.isascii() else _WORD
-    spans = [match.span() for match in pattern.finditer(text)]
-    return Words(
-        [start for start, _end in spans],
-        [end for _start, end in spans],
-        [known[text[start:end]] for start, end in spans],
-    )
+    found = list(pattern.finditer(text))
+    # Mapped, not written as loops: every word of every note passes here.
+    norms = map(known.__getitem__, map(re.Match.group, found))
+    return Words(list(map(re.Match.start, found)), list(map(re.Match.end, found)), list(norms))
 
 
 class _Norms(dict[str, str]):
