@@ -41,9 +41,9 @@ class CodeRange:
         return self.first <= code[: len(self.first)] and code[: len(self.last)] <= self.last
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class CodeSet:
-    """All codes of a release, in tabular order. `version` e.g. "ICD-10-CM April 2026".
+    """All codes of a release, in tabular order; equal to itself only. `version` e.g. "ICD-10-CM April 2026".
 
     `excludes1`: what a code's own Excludes1 notes name; codes below inherit it. Notes at chapters and blocks are left
     out: they say where a condition is classified, and not what contradicts what.

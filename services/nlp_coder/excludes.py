@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 
 from services.nlp_coder.code_set import CodeRange, CodeSet
 
@@ -41,6 +42,7 @@ def excludes(code: str, other: str, code_set: CodeSet) -> bool:
 _Notes = Mapping[str, Sequence[tuple[str, CodeRange]]]
 
 
+@lru_cache(maxsize=8192)
 def _notes_on(code: str, code_set: CodeSet) -> _Notes:
     notes: dict[str, list[tuple[str, CodeRange]]] = {}
     for above in code_set.line(code):
@@ -51,5 +53,6 @@ def _notes_on(code: str, code_set: CodeSet) -> _Notes:
 
 
 def _names(notes: _Notes, other: str) -> bool:
+    own = notes.get(other[0])
     # What is below the note itself is divided by it, and not excluded from itself.
-    return any(other in found and not other.startswith(above) for above, found in notes.get(other[0], ()))
+    return own is not None and any(other in found and not other.startswith(above) for above, found in own)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, Protocol
 
 from services.nlp_coder.assertion import HISTORICAL_SECTIONS, Reading
@@ -164,6 +165,7 @@ def _said(standings: Iterable[tuple[ReadMention, Standing]], code_set: CodeSet) 
     return said
 
 
+@lru_cache(maxsize=8192)
 def _kind_of(code: str, code_set: CodeSet) -> str:
     """The beginning of all codes that a code which leaves things open stands for: J18 for J18.9; else the code."""
     known = code_set.codes.get(code)

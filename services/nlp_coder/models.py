@@ -179,6 +179,9 @@ def merged(
 ) -> Prediction:
     """One prediction from those of the windows: the largest probability, and the words of the window that gave it."""
     begins = accumulate((len(window.occurrences.words) for window in windows), initial=0)
+    if len(windows) == 1:
+        found = _scored(candidates, windows[0], rows[0].outputs, 0, vocabulary)
+        return Prediction({scored.code: scored for scored in found}, rows[0].version)
     best: dict[str, Scored] = {}
     for begin, window, row in zip(begins, windows, rows, strict=False):
         for scored in _scored(candidates, window, row.outputs, begin, vocabulary):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+from bisect import bisect_right
 from dataclasses import dataclass
 
 from services.nlp_coder.code_set import CodeSet, load_code_set
@@ -93,11 +93,16 @@ def _is_done_now(mention: Mention, document: Document) -> bool:
     return mention.code.startswith(_LEFT_BY_OPERATIONS) and document.section_name(mention.first) == "procedure"
 
 
-def _is_excluded(part: Mention, mentions: Sequence[ReadMention], code_set: CodeSet) -> bool:
+def _is_excluded(part: Mention, mentions: list[ReadMention], code_set: CodeSet) -> bool:
     """Whether it stands inside a whole name that excludes it: "ductal carcinoma in situ" is no invasive carcinoma."""
-    return any(
-        whole.mention.first <= part.first
-        and part.last <= whole.mention.last
-        and (excludes(part.code, whole.mention.code, code_set) or excludes(whole.mention.code, part.code, code_set))
-        for whole in mentions
+    before = bisect_right(mentions, part.first, key=_first_of)
+    if before == 0:
+        return False
+    whole = mentions[before - 1].mention  # mentions do not overlap
+    return part.last <= whole.last and (
+        excludes(part.code, whole.code, code_set) or excludes(whole.code, part.code, code_set)
     )
+
+
+def _first_of(read: ReadMention) -> int:
+    return read.mention.first
