@@ -93,8 +93,7 @@ class _Proposed:
         if self.loose is not None:
             span, term = _place(document, self.loose.mention.first, self.loose.mention.last)
             return [span], [term]
-        found = [self.places[position] for position in self.scored.positions] if self.scored is not None else []
-        return _merged([span for span, _term in found]), _unique([term for _span, term in found])
+        return self.places.words(self.scored.positions if self.scored is not None else ())
 
     @property
     def origin(self) -> str:
@@ -116,10 +115,19 @@ class _Places(dict[int, tuple[Span, str]]):
         place = self[position] = _place(self.document, *self._words[position])
         return place
 
+    def words(self, positions: Sequence[int]) -> _Words:
+        """Characters and words of occurrences."""
+        if len(positions) == 1:
+            span, term = self[positions[0]]
+            return [span], [term]
+        found = [self[position] for position in positions]
+        return _merged([span for span, _term in found]), _unique([term for _span, term in found])
+
 
 def _place(document: Document, first: int, last: int) -> tuple[Span, str]:
     """Characters of words, and the words."""
-    return document.span(first, last), " ".join(document.words.norms[first:last])
+    norms = document.words.norms
+    return document.span(first, last), norms[first] if last == first + 1 else " ".join(norms[first:last])
 
 
 def ranked_codes(basis: Basis, ranker: Ranker, reader: Reader, kind: str = "") -> list[RankedCode]:
