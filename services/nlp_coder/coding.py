@@ -117,9 +117,6 @@ class _Places(dict[int, tuple[Span, str]]):
 
     def words(self, positions: Sequence[int]) -> _Words:
         """Characters and words of occurrences."""
-        if len(positions) == 1:
-            span, term = self[positions[0]]
-            return [span], [term]
         found = [self[position] for position in positions]
         return _merged([span for span, _term in found]), _unique([term for _span, term in found])
 

@@ -53,9 +53,12 @@ class Term:
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Mention:
-    """A term in a note: words `first` up to but not including `last`."""
+    """A term in a note: words `first` up to but not including `last`.
+
+    Not to be changed, though not frozen, like all that a note has dozens of: it would take three times as long to make.
+    """
 
     first: int
     last: int

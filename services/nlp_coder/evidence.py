@@ -16,9 +16,9 @@ SYMPTOMS = "R"
 TIMELESS = (SYMPTOMS, "M25.5", "M54", "M79.6", "Z")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ReadMention:
-    """A dictionary mention with how it reads. `phrase`: its normalised words."""
+    """A dictionary mention with how it reads; not to be changed. `phrase`: its normalised words."""
 
     mention: Mention
     reading: Reading

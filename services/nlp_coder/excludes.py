@@ -53,8 +53,6 @@ def _notes_on(code: str, code_set: CodeSet) -> _Notes:
 
 
 def _names(notes: _Notes, other: str) -> bool:
-    for above, found in notes.get(other[0], ()):
-        # What is below the note itself is divided by it, and not excluded from itself.
-        if other in found and not other.startswith(above):
-            return True
-    return False
+    own = notes.get(other[0])
+    # What is below the note itself is divided by it, and not excluded from itself.
+    return own is not None and any(other in found and not other.startswith(above) for above, found in own)

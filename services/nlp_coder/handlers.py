@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -175,7 +176,6 @@ def _fill(coded: NoteCoded, prepared: _Prepared, prediction: Prediction | None, 
     if wanted.assigned is not None:
         alone = prediction is None
         add_audit(coded, audit(wanted.assigned, prepared.note, codes, deps.auditor, degraded=alone))
-    for code in codes:
-        if code.selected:
-            metrics.CODES.labels(code.origin).inc()
+    for origin, count in Counter(code.origin for code in codes if code.selected).items():
+        metrics.CODES.labels(origin).inc(count)
     return messages.is_whole(prepared.note, codes, prepared.findings)

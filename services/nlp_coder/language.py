@@ -40,12 +40,13 @@ class Languages:
     """Frequent words of each language by BCP 47 code; of a word that several share, all of them.
 
     `terms`: words of the code set, lower case. They are English, as far as that can be said of them. `sequences`: of
-    three letters, in those words.
+    three letters, in those words. `english`: the frequent words of English.
     """
 
     words: Mapping[str, tuple[str, ...]]
     terms: frozenset[str]
     sequences: frozenset[str]
+    english: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,8 @@ def load_languages(phrases: Iterable[str]) -> Languages:
         for word in dict.fromkeys(listed.split()):
             words[word] = (*words.get(word, ()), language)
     terms = frozenset(word for phrase in phrases for word in phrase.split() if len(word) >= _LONG_WORD)
-    return Languages(words, terms, letter_sequences(terms.union(words)))
+    english = frozenset(word for word, shown in words.items() if ENGLISH in shown)
+    return Languages(words, terms, letter_sequences(terms.union(words)), english)
 
 
 def reason_not_to_read(text: str, stated: str, languages: Languages) -> str:
@@ -109,8 +111,8 @@ def reason_not_to_read(text: str, stated: str, languages: Languages) -> str:
 def _is_prose(beginning: str, languages: Languages) -> bool:
     """Whether the text begins with sentences of English: nearly every note does, and needs no further question."""
     words = _WORD.findall(beginning.lower())
-    english = sum(ENGLISH in languages.words.get(word, ()) for word in words)
-    return len(words) >= _PROSE_WORDS and english >= _PROSE_SHARE * len(words)
+    english = [word for word in words if word in languages.english]
+    return len(words) >= _PROSE_WORDS and len(english) >= _PROSE_SHARE * len(words)
 
 
 def _is_in(language: str, counted: _Counted, *, is_stated: bool) -> bool:

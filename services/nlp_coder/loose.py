@@ -44,9 +44,12 @@ class LooseTable:
     seconds: NDArray[np.uint64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LooseMention:
-    """The tightest place of a code's terms: `mention` runs from the first word to the last, `words` are telling."""
+    """The tightest place of a code's terms, not to be changed: `mention` runs from the first word to the last.
+
+    `words`: how many of them are telling.
+    """
 
     mention: Mention
     words: int
@@ -102,7 +105,7 @@ def _order(found: _Found) -> tuple[float, int, int]:
     return found.words / (found.last - found.first), found.words, -found.first
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Sentence:
     """The telling words of a sentence by their first places, and their bits together."""
 
