@@ -82,12 +82,12 @@ def _full_stop_ends(text: str, start: int, end: int, known: frozenset[str]) -> b
     if text[start] != ".":
         return text[start] != "?" or not _ANSWER.match(text, end)
     before = text[max(0, start - _LOOK_BACK) : start]
-    word = _LAST_WORD.search(before)
+    word = _LAST_WORD.search(before, before.rfind(" ") + 1)
     if word is None:
         return True
     following = text[end : end + 8].lstrip(" \t")
     next_character = text[end : end + 1]
-    if (next_character in (" ", "\t") and _LIST_NUMBER.search(before)) or (
+    if (next_character in (" ", "\t") and word[1][-1].isdigit() and _LIST_NUMBER.search(before)) or (
         next_character == "," and _DOTTED.match(word[1]) and not _NEXT_ITEM.match(text, end)
     ):
         return False
