@@ -25,6 +25,7 @@ from services.nlp_coder.audit import audit
 from services.nlp_coder.audit_messages import add_audit, assigned_icd10cm
 from services.nlp_coder.audit_policy import Auditor
 from services.nlp_coder.coding import Basis, ranked_codes
+from services.nlp_coder.document import read
 from services.nlp_coder.features import ModelInput, model_inputs, windows_in
 from services.nlp_coder.findings import Finding, ReportTerms, findings_of, is_report
 from services.nlp_coder.language import Languages, reason_not_to_read
@@ -98,7 +99,8 @@ async def code_note(
     """Read a note: codes, entities, report findings and the assertion of the `asked` spans.
 
     Assigned codes are audited; with `must_audit` a note without any is held to lack all that it documents.
-    Every text gets an answer: what is not read says why in `abstained`, what is cut is `truncated`.
+    Every text gets an answer: what is not read says why in `abstained`, what is cut is `truncated`. Asked spans are
+    answered by the rules of assertion in either case.
     """
     coded = NoteCoded(
         meta=derived_meta(note.meta, "coded", deps.clock),
@@ -111,10 +113,12 @@ async def code_note(
     )
     metrics.NOTE_CHARACTERS.observe(len(note.text))
     coded.abstained = reason_not_to_read(note.text, note.language, deps.languages)
+    text = note.text[: deps.max_note_chars]
     if coded.abstained:
         metrics.NOTES.labels("abstained").inc()
+        if asked:
+            await asyncio.to_thread(_answer_spans, coded, text, asked, deps)
         return coded
-    text = note.text[: deps.max_note_chars]
     assigned = assigned_icd10cm(note.assigned_codes)
     wanted = _Wanted(asked, assigned if assigned or must_audit else None)
     is_long = len(text) > _LONG_NOTE_CHARS or len(asked) > _MANY_SPANS or len(assigned) > _MANY_ASSIGNED
@@ -126,6 +130,10 @@ async def code_note(
     coded.threshold = deps.ranker.dictionary_alone.threshold if prediction is None else deps.ranker.threshold
     metrics.NOTES.labels("degraded" if coded.degraded else "coded").inc()
     return coded
+
+
+def _answer_spans(coded: NoteCoded, text: str, asked: Sequence[Span], deps: Coder) -> None:
+    messages.add_span_assertions(coded, read(text, deps.reader.grammar), asked)
 
 
 async def _prepared(text: str, kind: str, deps: Coder, *, is_long: bool) -> _Prepared:

@@ -1,10 +1,12 @@
 from itertools import chain
 
 import pytest
+from vigil.v1.meta_pb2 import Span
+from vigil.v1.notes_pb2 import ASSERTION_ABSENT, ASSERTION_PRESENT
 
-from services.nlp_coder.handlers import Coder
+from services.nlp_coder.handlers import Coder, code_note
 from services.nlp_coder.language import reason_not_to_read
-from tests.nlp_coder.fakes import coded
+from tests.nlp_coder.fakes import coded, note_received
 from tests.nlp_coder.language_samples import ENGLISH, FOREIGN, NOT_HUMAN, OTHER_SCRIPTS
 
 # So near to each other that a sentence may be either; that it is not English is what counts.
@@ -49,6 +51,15 @@ async def test_nothing_is_coded_of_a_text_that_is_abstained_from(coder: Coder) -
         assert not [*answer.codes, *answer.entities, *answer.findings]
         assert not answer.truncated
         assert answer.text == text
+
+
+async def test_spans_asked_of_a_text_that_is_abstained_from_are_answered_in_their_order(coder: Coder) -> None:
+    text = "El paciente no tiene fiebre. Refiere tos y dolor de pecho desde hace dos semanas."
+    spans = [Span(start=text.index(word), end=text.index(word) + len(word)) for word in ("tos", "fiebre", "dolor")]
+    answer = await code_note(note_received(text), coder, spans)
+    assert answer.abstained
+    read_as = [one.assertion for one in answer.span_assertions]
+    assert read_as == [ASSERTION_PRESENT, ASSERTION_ABSENT, ASSERTION_PRESENT]
 
 
 def test_an_english_note_with_a_foreign_sentence_is_read(coder: Coder) -> None:
