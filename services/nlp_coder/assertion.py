@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Literal
 
-from services.nlp_coder.triggers import BACKWARD_REACH, FORWARD_REACH, Category, Effect, Trigger
+from services.nlp_coder.triggers import BACKWARD_REACH, FORWARD_REACH, Category, Effect, Rule, Trigger
 
 Status = Literal["present", "absent", "possible", "conditional", "hypothetical"]
 WordSpan = tuple[int, int]
@@ -33,6 +33,7 @@ _OR_WORDS = 2
 FAMILY_SECTIONS = frozenset({"family_history"})
 HISTORICAL_SECTIONS = frozenset({"past_medical_history", "past_surgical_history"})
 HYPOTHETICAL_SECTIONS = frozenset({"instructions"})
+POSSIBLE_SECTIONS = frozenset({"differential"})
 CONDITIONAL_SECTIONS = frozenset({"allergies"})
 
 
@@ -69,11 +70,56 @@ def reading_of(
     found: dict[Category, Trigger] = {}
     active: Active = []
     if triggers:
+        mention = head_of(mention, triggers)
         before, after = _within_reach(mention, triggers)
-        active = _before(mention, before, clauses)
+        active = _before(mention, before, triggers, clauses)
         _take_after(found, mention, after, clauses)
-        _take_before(found, active, mention, clauses)
+        _take_before(found, active, mention, clauses, has_verb=_has_verb(mention, after, clauses))
     return _decided(found, section, header)
+
+
+def head_of(mention: WordSpan, triggers: Sequence[Trigger], *, is_asked: bool = False) -> WordSpan:
+    """A mention without the words at its beginning that speak of the rest of it: "a probable viral syndrome".
+
+    is_asked: somebody else chose its words, and it may be "no fever", "history of stroke" or "dyspnea on exertion".
+    """
+    first, last = mention
+    if last - first == 1:
+        return mention
+    for index in range(bisect_left(triggers, first, key=_start_of), len(triggers)):
+        start, end, rule = triggers[index]
+        if start > first or end >= last:
+            break
+        effect = rule.forward
+        if effect is None or not (effect.categories[0] in _MODIFIERS or (is_asked and _modifies(effect))):
+            break
+        first = end
+    if is_asked:
+        index = bisect_left(triggers, last, key=_end_of)
+        start, end, rule = triggers[index] if index < len(triggers) else _NO_TRIGGER
+        if end == last and start > first and rule.backward is not None and rule.backward.categories == _CONDITIONAL:
+            # "Dyspnea on exertion".
+            last = start
+    return first, last
+
+
+_CONDITIONAL: tuple[Category, ...] = ("conditional",)
+_NO_TRIGGER = Trigger(-1, -1, Rule(None, None))
+
+
+_MODIFIERS = frozenset({"quality", "degree", "item", "possible"})
+_ASKED_MODIFIERS = frozenset({"historical", "resolved", "family"})
+
+
+def _modifies(effect: Effect) -> bool:
+    """Whether a trigger inside the words that were asked about says how the others read.
+
+    "Lack of appetite" and "non-fatal" are no negations of what they begin.
+    """
+    category = effect.categories[0]
+    if category == "absent":
+        return effect.bare
+    return category in _ASKED_MODIFIERS or (category == "conditional" and effect.reach == 0)
 
 
 def _within_reach(mention: WordSpan, triggers: Sequence[Trigger]) -> tuple[Sequence[Trigger], Sequence[Trigger]]:
@@ -92,41 +138,104 @@ _start_of = attrgetter("start")
 _end_of = attrgetter("end")
 
 
-def _before(mention: WordSpan, triggers: Sequence[Trigger], clauses: Sequence[int]) -> Active:
+def _before(
+    mention: WordSpan, before: Sequence[Trigger], triggers: Sequence[Trigger], clauses: Sequence[int]
+) -> Active:
     """Triggers before the mention whose scope is still open when it comes."""
     active: Active = []
-    for trigger in triggers:
+    previous: Trigger | None = None
+    for trigger in before:
         effect = trigger.rule.forward
-        if effect is None:
-            continue
-        category = effect.categories[0]
-        if category in _ENDINGS:
-            is_inside = category == "no_change" and trigger.end > mention[0]
-            active = [(trigger, _DENIED)] if is_inside else _after_ending(active, trigger, category, triggers, clauses)
-        else:
-            active = [(old, kept) for old, kept in active if not _gives_way(old, kept, trigger, effect, clauses)]
-            active.append((trigger, effect))
-    return active
+        if effect is not None:
+            category = effect.categories[0]
+            if category == "verb" and previous is not None and _is_company(previous, trigger):
+                # "Lives with his mother, who has dementia".
+                active.append((previous, _of_company(previous)))
+            elif category in _ENDINGS:
+                is_inside = category == "no_change" and trigger.end > mention[0]
+                is_linked = previous is not None and previous.end == trigger.start and _is_link(previous)
+                active = (
+                    [(trigger, _DENIED)]
+                    if is_inside
+                    else _after_ending(active, trigger, category, triggers, clauses, is_linked=is_linked)
+                )
+            elif category != "company":
+                active = _with_statement(active, trigger, effect, clauses)
+        previous = trigger
+    return _without_clause(active, mention, triggers, clauses) if active else active
 
 
+def _with_statement(active: Active, trigger: Trigger, effect: Effect, clauses: Sequence[int]) -> Active:
+    """What is open once `trigger` has spoken."""
+    if effect.categories[0] == "absent":
+        reversing = next((old for old, kept in active if kept.categories[-1] == "reversed"), None)
+        if reversing is not None:
+            # "It is not true that she has no pain."
+            return [(old, kept) for old, kept in active if old is not reversing]
+    kept_on = [(old, kept) for old, kept in active if not _gives_way(old, kept, trigger, effect, clauses)]
+    kept_on.append((trigger, effect))
+    return kept_on
+
+
+def _without_clause(active: Active, mention: WordSpan, triggers: Sequence[Trigger], clauses: Sequence[int]) -> Active:
+    """What still speaks of a mention that has a verb of its own: "no pneumonia and [heart is enlarged]"."""
+    start = bisect_left(triggers, mention[0], key=_start_of)
+    inside = triggers[start : bisect_left(triggers, mention[1], lo=start, key=_start_of)]
+    if not any(one.rule.forward is not None and one.rule.forward.categories[0] == "verb" for one in inside):
+        return active
+    is_linked = start > 0 and triggers[start - 1].end == mention[0] and _is_link(triggers[start - 1])
+    return [
+        (old, kept)
+        for old, kept in active
+        if kept.categories[0] != "absent" or (not is_linked and clauses[old.end - 1] == clauses[mention[0]])
+    ]
+
+
+def _is_link(trigger: Trigger) -> bool:
+    return (
+        trigger.rule.forward is None and trigger.rule.backward is not None and trigger.rule.backward.categories == _AND
+    )
+
+
+def _is_company(trigger: Trigger, verb: Trigger) -> bool:
+    effect = trigger.rule.forward
+    return effect is not None and effect.categories[0] == "company" and verb.start == trigger.end
+
+
+def _of_company(trigger: Trigger) -> Effect:
+    effect = trigger.rule.forward
+    assert effect is not None
+    return replace(effect, categories=effect.categories[1:])
+
+
+_AND: tuple[Category, ...] = ("and",)
 _OR: tuple[Category, ...] = ("or",)
 _DENIED = Effect(("absent",), FORWARD_REACH, clause_only=False, outlives_subject=False, bare=True)
 _LINKS = frozenset({"or", "and"})
 _PREDICATES = frozenset({"verb", "participle"})
-_ENDINGS = frozenset({"end", "no_change", "verb", "participle", "subject", "now", "item", "quality", "present"})
+_ENDINGS = frozenset(
+    {"end", "no_change", "verb", "participle", "subject", "now", "item", "degree", "quality", "present"}
+)
+_QUALITIES = frozenset({"degree", "quality"})
 
 
 def _after_ending(
-    active: Active, ending: Trigger, category: Category, triggers: Sequence[Trigger], clauses: Sequence[int]
+    active: Active,
+    ending: Trigger,
+    category: Category,
+    triggers: Sequence[Trigger],
+    clauses: Sequence[int],
+    *,
+    is_linked: bool,
 ) -> Active:
-    """What is still open after a trigger that ends others."""
+    """What is still open after a trigger that ends others. is_linked: "and" stands before it."""
     if not active:
         return active
     follows_comma = _follows_comma(ending, clauses)
-    if category in ("item", "quality") and not follows_comma:
-        return active
-    if category == "quality" and _leads_to_or(ending, triggers):
-        return active
+    if category in ("item", "degree", "quality"):
+        is_new = follows_comma or (is_linked and category != "quality")
+        if not is_new or (category != "item" and _leads_to_or(ending, triggers)):
+            return active
     return [(old, kept) for old, kept in active if _goes_on(old, kept, ending, category, follows_comma)]
 
 
@@ -135,13 +244,15 @@ def _goes_on(old: Trigger, kept: Effect, ending: Trigger, category: Category, fo
     says = kept.categories[-1]
     if category == "item":
         return "absent" not in kept.categories
-    if category == "quality":
+    if category in _QUALITIES:
         return "absent" not in kept.categories or not kept.bare
     if category == "now":
         return kept.categories[0] != "historical"
     if category in _PREDICATES:
         # "No increased markings": the participle belongs to the noun, and no predicate begins.
-        is_adjective = category == "participle" and ending.start == old.end and not follows_comma
+        # "She likely has gout": the adverb belongs to the verb.
+        is_joined = ending.start == old.end and not follows_comma
+        is_adjective = is_joined and (category == "participle" or says == "possible")
         return is_adjective or says in _OUTLIVE_VERBS or _speaks_on(old, kept, ending)
     if category == "subject":
         return _speaks_on(old, kept, ending)
@@ -157,7 +268,8 @@ def _gives_way(old: Trigger, kept: Effect, new: Trigger, effect: Effect, clauses
         # "No history of stroke, and no fever": only the first is about the past.
         return len(kept.categories) > 1 and effect.reach == FORWARD_REACH
     if category == "possible":
-        return clauses[old.end - 1] != clauses[new.start]
+        # "Absence of fever does not exclude infection": its own verb begins a statement.
+        return effect.categories[-1] == "verb" or clauses[old.end - 1] != clauses[new.start]
     return category in _STATEMENTS and _follows_comma(new, clauses)
 
 
@@ -171,17 +283,27 @@ def _follows_comma(trigger: Trigger, clauses: Sequence[int]) -> bool:
 
 def _leads_to_or(trigger: Trigger, triggers: Sequence[Trigger]) -> bool:
     """Whether a list goes on to its "or" with no new statement before it."""
-    for later in triggers[bisect_right(triggers, trigger.start, key=_start_of) :]:
-        effect = later.rule.forward
+    for index in range(bisect_right(triggers, trigger.start, key=_start_of), len(triggers)):
+        effect = triggers[index].rule.forward
         if effect is not None and effect.categories[0] == "or":
             return True
-        if effect is not None and effect.categories[0] not in ("quality", "historical"):
+        if effect is not None and effect.categories[0] not in _IN_LISTS:
             return False
     return False
 
 
-def _take_before(found: dict[Category, Trigger], active: Active, mention: WordSpan, clauses: Sequence[int]) -> None:
-    """Let the open triggers before the mention say what those after it have not."""
+_IN_LISTS = frozenset({"quality", "degree", "historical"})
+
+
+def _has_verb(mention: WordSpan, after: Sequence[Trigger], clauses: Sequence[int]) -> bool:
+    effect = after[0].rule.backward if after and after[0].start == mention[1] else None
+    return effect is not None and effect.categories[0] == "verb" and not _follows_comma(after[0], clauses)
+
+
+def _take_before(
+    found: dict[Category, Trigger], active: Active, mention: WordSpan, clauses: Sequence[int], *, has_verb: bool
+) -> None:
+    """Let the open triggers before the mention say what those after it have not. has_verb: a verb comes next."""
     answered = found.keys() & {"present", "possible", "hypothetical"}
     found.pop("present", None)
     alternative = next((trigger.start for trigger, effect in reversed(active) if effect.categories == _OR), -1)
@@ -201,9 +323,12 @@ def _take_before(found: dict[Category, Trigger], active: Active, mention: WordSp
         for category in effect.categories:
             # "No fever, pneumonia is suspected": its own predicate says more than a negation beyond the comma.
             is_overruled = category == "absent" and (
-                "hypothetical" in answered or (answered and not is_same_clause and not is_listed)
+                "hypothetical" in answered or ((answered or has_verb) and not is_same_clause and not is_listed)
             )
-            if not is_overruled:
+            if category == "cause":
+                # "The cause of her anemia is unclear" doubts the cause.
+                found.pop("possible", None)
+            elif not is_overruled:
                 found[category] = trigger  # the nearest one wins
 
 
@@ -251,9 +376,14 @@ def _is_apart(last: int, trigger: Trigger, clauses: Sequence[int]) -> bool:
 def _decided(found: dict[Category, Trigger], section: str, header: WordSpan | None) -> Reading:
     if not found and section not in TELLING_SECTIONS:
         return PLAIN
+    if "given" in found and "habit" in found:
+        # "She gets a rash with penicillin."
+        found["conditional"] = found["given"]
     status: Status = next((status for status in _STATUS_ORDER if status in found), "present")
     if status == "present" and section in HYPOTHETICAL_SECTIONS:
         status = "hypothetical"
+    if status == "present" and section in POSSIBLE_SECTIONS:
+        status = "possible"
     if status == "present" and section in CONDITIONAL_SECTIONS:
         status = "conditional"
     is_family = "family" in found or section in FAMILY_SECTIONS
@@ -267,5 +397,7 @@ def _decided(found: dict[Category, Trigger], section: str, header: WordSpan | No
     )
 
 
-TELLING_SECTIONS = FAMILY_SECTIONS | HISTORICAL_SECTIONS | HYPOTHETICAL_SECTIONS | CONDITIONAL_SECTIONS
+TELLING_SECTIONS = (
+    FAMILY_SECTIONS | HISTORICAL_SECTIONS | HYPOTHETICAL_SECTIONS | POSSIBLE_SECTIONS | CONDITIONAL_SECTIONS
+)
 _DECISIVE: tuple[Category, ...] = ("family", "other", "resolved", "historical")

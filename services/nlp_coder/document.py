@@ -28,6 +28,13 @@ _BARE_ANSWERS = frozenset({"no", "yes"})
 _DENYING_SIGN = re.compile(r"(?:[,;:(]\s*|^|\s)[-+][A-Za-z]")
 _LIST_LEAD = re.compile(r":[ \t]*\r?\n[ \t]*(?=[-*\u2022\u00b7+\u2013]|\(?\d{1,2}[.)])")
 _LIST_ITEM = re.compile(r"[ \t]*(?:[-*\u2022\u00b7+\u2013]|\(?\d{1,2}[.)])")
+# Sections whose name does not say all: an empty list of allergies, and the differential diagnosis.
+_LOOKED_INTO = frozenset({sections.ALLERGIES, "assessment"})
+_NO_ALLERGY = re.compile(
+    r"\s*(?:NKD?A|none(?: known)?|no known (?:drug |food |medication )?(?:allerg(?:ies|y)|reactions)|denies(?: any)?)\b"
+    r"[^.;\n]*",
+    re.IGNORECASE,
+)
 _PREFIXED = ("non", "non-")
 
 
@@ -73,8 +80,9 @@ class Document:
         """How the words from `first` up to but not including `last` read."""
         own = self.triggers.get(self.sentence[first], ())
         section = self.sections[self.section[first]]
-        header = self._header(section) if section.name in assertion.TELLING_SECTIONS else None
-        reading = assertion.reading_of((first, last), own, section.name, self.clauses, header)
+        name = self._told_by(section, first) if section.name in _LOOKED_INTO else section.name
+        header = self._header(section) if name in assertion.TELLING_SECTIONS else None
+        reading = assertion.reading_of((first, last), own, name, self.clauses, header)
         return _questioned(self, first, last, reading) if self.has_question and reading.status == "present" else reading
 
     def reading_of_span(self, start: int, end: int) -> Reading:
@@ -85,10 +93,22 @@ class Document:
         words = word_range(self, start, end)
         if words is None:
             return PLAIN
-        reading = self.reading(*words)
+        own = self.triggers.get(self.sentence[words[0]])
+        reading = self.reading(*(assertion.head_of(words, own, is_asked=True) if own else words))
         if self.text[self.words.starts[words[0]] : start].lower() in _PREFIXED and reading.status == "present":
             return Reading("absent", reading.historical, reading.experiencer, (words[0], words[0] + 1))
         return reading
+
+    def _told_by(self, section: Section, word: int) -> str:
+        """The section as what it says of its mentions names it.
+
+        "ALLERGIES: NKDA. Has asthma." lists no reaction, and a differential diagnosis is an assessment that is open.
+        """
+        if section.name == sections.ALLERGIES:
+            no_allergy = _NO_ALLERGY.match(self.text, section.body)
+            return sections.OTHER if no_allergy and self.words.starts[word] > no_allergy.end() else section.name
+        is_open = self.text[section.start : section.body].lstrip(" \t#*").lower().startswith("differential")
+        return "differential" if is_open else section.name
 
     def _header(self, section: Section) -> WordSpan | None:
         return word_range(self, section.start, section.body)
@@ -115,6 +135,8 @@ def load_grammar() -> Grammar:
 def read(text: str, grammar: Grammar) -> Document:
     """Split `text` and find its triggers. Pure; never raises on any text."""
     words = words_of(text)
+    if " - " in text and "+" in text:
+        words = _with_spaced_signs(text, words)
     parts = sections.sections_of(text, grammar.headers)
     starts = sentences.sentence_starts(text, grammar.abbreviations, [part.start for part in parts])
     sentence = _owners(words.starts, starts)
@@ -217,10 +239,35 @@ def _answers(text: str, words: Words, first: int, index: int) -> bool:
 
 def _is_denying_sign(text: str, position: int) -> bool:
     """Whether a sign at the start of its line has others beside it on the line; elsewhere it always denies."""
+    if text[position : position + 2] == "- ":
+        return True
     line_start = text.rfind("\n", 0, position) + 1
     if text[line_start:position].strip(" \t*"):
         return text[position] == "+" or text[:position].rstrip()[-1:] in ",;:(" or _signs(text, line_start) > 1
     return _signs(text, line_start) > 1
+
+
+def _with_spaced_signs(text: str, words: Words) -> Words:
+    """The words with those minus signs that a blank parts from what they deny: "+ cough, - fever, - chills"."""
+    found = []
+    for line in _LINE.finditer(text):
+        if " - " in line[0] and _PLUS.search(line[0]):
+            is_all_signs = line[0].lstrip().startswith("+")
+            minuses = (_ANY_SPACED_MINUS if is_all_signs else _SPACED_MINUS).finditer(line[0])
+            found += [line.start() + minus.start(1) for minus in minuses]
+    if not found:
+        return words
+    signs = [(start, start + 1, "-") for start in found]
+    merged = sorted([*zip(words.starts, words.ends, words.norms, strict=True), *signs])
+    starts, ends, norms = (list(column) for column in zip(*merged, strict=True))
+    return Words(starts, ends, norms)
+
+
+_LINE = re.compile(r"[^\n]+")
+# Where a line has a plus sign before a word, a minus sign after a comma denies; where it begins with one, any does.
+_PLUS = re.compile(r"(?:^|[\s,;:(])\+ ?[A-Za-z]")
+_SPACED_MINUS = re.compile(r"[,;:] (-) (?=[A-Za-z])")
+_ANY_SPACED_MINUS = re.compile(r"[A-Za-z,;:)] (-) (?=[A-Za-z])")
 
 
 def _signs(text: str, line_start: int) -> int:

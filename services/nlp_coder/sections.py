@@ -22,6 +22,7 @@ _ASIDE = re.compile(r" ?\([^)]*\)$")
 _BLANKS = re.compile(r"[\s*]+")
 _LONGEST_LETTER_HEADER = 2  # "A:", "PE:" only count with their colon and in upper case
 OTHER = "other"
+ALLERGIES = "allergies"
 
 
 @dataclass(slots=True)

@@ -28,10 +28,16 @@ Category = Literal[
     "subject",
     "now",
     "item",
+    "degree",
     "quality",
     "no_change",
     "or",
     "and",
+    "reversed",
+    "company",
+    "habit",
+    "given",
+    "cause",
 ]
 Direction = Literal["forward", "backward"]
 # Normalised words.

@@ -1,12 +1,17 @@
 """What holds of every sentence: where a scope ends, and where words are."""
 
+import re
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.assertion import Example, examples
 from services.nlp_coder.assertion import Reading
 from services.nlp_coder.document import Grammar, load_grammar, read, word_range
 from services.nlp_coder.tokens import words_of
+from tests.nlp_coder.assertion.test_challenge import FLOORS, HERE
 
 GRAMMAR = load_grammar()
 SYMPTOMS = st.sampled_from(["fever", "chest pain", "dyspnea", "rash", "haematuria", "syncope", "nausea", "stroke"])
@@ -34,6 +39,15 @@ PIECES = st.sampled_from(
     ]
 )
 ANY_TEXT = st.one_of(st.text(max_size=120), st.lists(PIECES, max_size=25).map(" ".join))
+
+
+MODIFIER = (
+    r"(?:a|an|the|his|her|some|any|no|mild|moderate|severe|small|large|new|old|left|right|bilateral|acute|chronic|active"
+    r"|significant|recurrent|further|possible|probable|likely|suspected|presumed|questionable|known|focal|worsening"
+    r"|persistent|recent|obvious|definite)\s"
+)
+MODIFIERS_BEFORE = re.compile(rf"(?<!\S){MODIFIER}+$", re.IGNORECASE)
+MODIFIERS = re.compile(rf"{MODIFIER}+", re.IGNORECASE)
 
 
 def reading_of(text: str, start: int, end: int, grammar: Grammar = GRAMMAR) -> Reading:
@@ -120,3 +134,25 @@ def test_a_paragraph_before_moves_spans_and_nothing_else(before: str, symptom: s
     words = word_range(document, start, start + len(symptom))
     assert words is not None
     assert document.span(*words) == (start, start + len(symptom))
+
+
+def beginnings(one: Example) -> list[int]:
+    """Where the concept begins with each of the modifiers before it, and without those it has."""
+    before = MODIFIERS_BEFORE.search(one.text, 0, one.start)
+    own = MODIFIERS.match(one.text, one.start, one.end)
+    words = re.finditer(r"\S+", before[0]) if before else ()
+    return [*(before.start() + word.start() for word in words if before), *([own.end()] if own else [])]
+
+
+@pytest.mark.parametrize("name", FLOORS)
+def test_a_concept_reads_the_same_with_and_without_its_articles_and_modifiers(name: str) -> None:
+    table = examples(HERE / name)
+    spans = [(one, start) for one in table for start in beginnings(one)]
+    assert len(spans) > len(table) / 10
+    differing = [
+        one.text[start : one.end]
+        for one, start in spans
+        if replace(reading_of(one.text, start, one.end), trigger=None)
+        != replace(reading_of(one.text, one.start, one.end), trigger=None)
+    ]
+    assert not differing
