@@ -61,16 +61,19 @@ def reading_of(
     section: str,
     clauses: Sequence[int],
     header: WordSpan | None = None,
+    *,
+    is_asked: bool = False,
 ) -> Reading:
     """Read one mention (first word, word after the last) among the triggers of its own sentence.
 
     triggers: left to right; only those within reach are looked at, so that a note costs what its length says.
     clauses: for each word of the note, how many commas stand before it. header: words of the section's header.
+    is_asked: somebody else chose the words of the mention.
     """
     found: dict[Category, Trigger] = {}
     active: Active = []
     if triggers:
-        mention = head_of(mention, triggers)
+        mention = _head_of(mention, triggers, is_asked=is_asked)
         before, after = _within_reach(mention, triggers)
         active = _before(mention, before, triggers, clauses)
         _take_after(found, mention, after, clauses)
@@ -78,7 +81,7 @@ def reading_of(
     return _decided(found, section, header)
 
 
-def head_of(mention: WordSpan, triggers: Sequence[Trigger], *, is_asked: bool = False) -> WordSpan:
+def _head_of(mention: WordSpan, triggers: Sequence[Trigger], *, is_asked: bool) -> WordSpan:
     """A mention without the words at its beginning that speak of the rest of it: "a probable viral syndrome".
 
     is_asked: somebody else chose its words, and it may be "no fever", "history of stroke" or "dyspnea on exertion".
@@ -88,9 +91,12 @@ def head_of(mention: WordSpan, triggers: Sequence[Trigger], *, is_asked: bool = 
         return mention
     for index in range(bisect_left(triggers, first, key=_start_of), len(triggers)):
         start, end, rule = triggers[index]
+        effect = rule.forward
+        if is_asked and start == first and effect is not None and effect.bare and effect.categories[0] == "no_change":
+            # "No growth": what stands inside the phrase is denied by its first word.
+            first += 1
         if start > first or end >= last:
             break
-        effect = rule.forward
         if effect is None or not (effect.categories[0] in _MODIFIERS or (is_asked and _modifies(effect))):
             break
         first = end
@@ -108,7 +114,7 @@ _NO_TRIGGER = Trigger(-1, -1, Rule(None, None))
 
 
 _MODIFIERS = frozenset({"quality", "degree", "item", "possible"})
-_ASKED_MODIFIERS = frozenset({"historical", "resolved", "family"})
+_ASKED_MODIFIERS = frozenset({"historical", "resolved", "family", "present"})
 
 
 def _modifies(effect: Effect) -> bool:

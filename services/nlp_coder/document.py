@@ -76,13 +76,13 @@ class Document:
             self._numbered = numbered(self.words.norms)
         return self._numbered
 
-    def reading(self, first: int, last: int) -> Reading:
-        """How the words from `first` up to but not including `last` read."""
+    def reading(self, first: int, last: int, *, is_asked: bool = False) -> Reading:
+        """How the words from `first` up to but not including `last` read. is_asked: somebody else chose them."""
         own = self.triggers.get(self.sentence[first], ())
         section = self.sections[self.section[first]]
         name = self._told_by(section, first) if section.name in _LOOKED_INTO else section.name
         header = self._header(section) if name in assertion.TELLING_SECTIONS else None
-        reading = assertion.reading_of((first, last), own, name, self.clauses, header)
+        reading = assertion.reading_of((first, last), own, name, self.clauses, header, is_asked=is_asked)
         return _questioned(self, first, last, reading) if self.has_question and reading.status == "present" else reading
 
     def reading_of_span(self, start: int, end: int) -> Reading:
@@ -93,8 +93,7 @@ class Document:
         words = word_range(self, start, end)
         if words is None:
             return PLAIN
-        own = self.triggers.get(self.sentence[words[0]])
-        reading = self.reading(*(assertion.head_of(words, own, is_asked=True) if own else words))
+        reading = self.reading(*words, is_asked=True)
         if self.text[self.words.starts[words[0]] : start].lower() in _PREFIXED and reading.status == "present":
             return Reading("absent", reading.historical, reading.experiencer, (words[0], words[0] + 1))
         return reading
@@ -135,7 +134,7 @@ def load_grammar() -> Grammar:
 def read(text: str, grammar: Grammar) -> Document:
     """Split `text` and find its triggers. Pure; never raises on any text."""
     words = words_of(text)
-    if " - " in text and "+" in text:
+    if "- " in text and "+" in text:
         words = _with_spaced_signs(text, words)
     parts = sections.sections_of(text, grammar.headers)
     starts = sentences.sentence_starts(text, grammar.abbreviations, [part.start for part in parts])
@@ -251,8 +250,8 @@ def _with_spaced_signs(text: str, words: Words) -> Words:
     """The words with those minus signs that a blank parts from what they deny: "+ cough, - fever, - chills"."""
     found = []
     for line in _LINE.finditer(text):
-        if " - " in line[0] and _PLUS.search(line[0]):
-            is_all_signs = line[0].lstrip().startswith("+")
+        if "- " in line[0] and _PLUS.search(line[0]):
+            is_all_signs = line[0].lstrip().startswith("+") or _EACH_SIGNED.match(line[0])
             minuses = (_ANY_SPACED_MINUS if is_all_signs else _SPACED_MINUS).finditer(line[0])
             found += [line.start() + minus.start(1) for minus in minuses]
     if not found:
@@ -267,7 +266,9 @@ _LINE = re.compile(r"[^\n]+")
 # Where a line has a plus sign before a word, a minus sign after a comma denies; where it begins with one, any does.
 _PLUS = re.compile(r"(?:^|[\s,;:(])\+ ?[A-Za-z]")
 _SPACED_MINUS = re.compile(r"[,;:] (-) (?=[A-Za-z])")
-_ANY_SPACED_MINUS = re.compile(r"[A-Za-z,;:)] (-) (?=[A-Za-z])")
+_ANY_SPACED_MINUS = re.compile(r"(?:^|[A-Za-z,;:)] )\s*(-) (?=[A-Za-z])")
+# "- fever, + chills": a bullet stands before an item that has no fellow with a sign.
+_EACH_SIGNED = re.compile(r"[ \t]*- [A-Za-z][^,;+\n-]*(?:[,;] ?[-+] ?[A-Za-z][^,;+\n-]*)+$")
 
 
 def _signs(text: str, line_start: int) -> int:

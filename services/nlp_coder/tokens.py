@@ -58,7 +58,7 @@ _SPELLING: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 # Endings that look plural and are not.
 _NOT_PLURAL = ("ss", "us", "is", "as", "os")
 
-# Latin and Greek plurals that notes and code set use side by side; local.
+# Latin and Greek plurals that notes and code set use side by side, and the negation that tokenized notes part; local.
 _IRREGULAR = {
     "metastases": "metastasis",
     "diagnoses": "diagnosis",
@@ -70,6 +70,7 @@ _IRREGULAR = {
     "ribs": "rib",
     "legs": "leg",
     "feet": "foot",
+    "n't": "not",
 }
 
 

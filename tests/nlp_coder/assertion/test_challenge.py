@@ -16,6 +16,7 @@ FLOORS = {
     "challenge.tsv": {"absent": 0.99, "present": 0.98, "possible": 0.97, "hypothetical": 0.97, "conditional": 0.95},
     "unseen.tsv": {"absent": 0.97, "present": 0.96, "possible": 0.91},
     "noun_phrases.tsv": {"absent": 0.99, "present": 0.98, "possible": 0.97, "hypothetical": 0.98, "conditional": 0.98},
+    "fresh.tsv": {"absent": 0.98, "present": 0.97, "possible": 0.97, "hypothetical": 0.98, "conditional": 0.98},
 }
 
 
