@@ -47,7 +47,7 @@ async def run(settings: NoteIngestSettings, way_in: Reception, health: Health) -
     limits = MllpLimits(
         settings.max_message_bytes, settings.pipeline, settings.max_connections, settings.mllp_end_pause_s
     )
-    routes = fhir_routes(way_in, settings.max_message_bytes, settings.max_future)
+    routes = fhir_routes(way_in, settings.max_message_bytes, settings.max_future, settings.fhir_id_authority)
     await run_until_stopped(
         MllpServer(way_in, hl7, limits).serve(host, settings.mllp_port, health),
         serve_http(host, settings.http_port, health, routes),

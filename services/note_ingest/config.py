@@ -17,6 +17,11 @@ class NoteIngestSettings(ServiceSettings):
     max_future: timedelta = Field(
         timedelta(hours=24), description="How far ahead of its arrival an event may lie; further is refused."
     )
+    fhir_id_authority: str = Field(
+        "",
+        description="Assigning authority of FHIR patients that are named only as Patient/id; "
+        "empty: VIGIL_DEFAULT_AUTHORITY.",
+    )
     mllp_end_pause_s: float = Field(
         0.5, gt=0, description="Seconds without a byte after which 0x1C alone has ended an MLLP message."
     )

@@ -48,5 +48,14 @@ def test_a_reference_is_resolved_in_its_bundle_first(
     assert {draft.subject.patient for draft in drafts} == {identity}
 
 
+def test_ids_of_a_fhir_server_may_have_an_authority_of_their_own() -> None:
+    named = observation(subject={"reference": "Patient/123"})
+    far = observation(subject={"reference": "https://ehr.example/fhir/Patient/123"})
+    alone = [read_single(one, NOW, FUTURE, "EHR-IDS").parsed().drafts[0] for one in (named, UNNUMBERED, far)]
+    together = read_bundle(bundle(named), NOW, FUTURE, "EHR-IDS").parsed().drafts
+    authorities = [draft.subject.patient.authority for draft in (*alone, *together)]
+    assert authorities == ["EHR-IDS", "EHR-IDS", "https://ehr.example/fhir", "EHR-IDS"]
+
+
 def test_a_patient_that_is_sent_alone_is_known_by_its_id_if_it_has_no_identifier() -> None:
     assert single(UNNUMBERED).subject.patient == Identity("", "123")

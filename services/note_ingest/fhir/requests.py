@@ -49,19 +49,19 @@ class Request:
         return Parsed(self.arrival, tuple(_together([d for entry in self.entries for d in entry.drafts])))
 
 
-def read_single(resource: Resource, arrived: datetime, future: timedelta) -> Request:
-    """A resource posted alone. Raises Refused when nothing can be made of it."""
+def read_single(resource: Resource, arrived: datetime, future: timedelta, id_authority: str = "") -> Request:
+    """A resource posted alone. id_authority: as `References`. Raises Refused when nothing can be made of it."""
     kind = str(resource["resourceType"])
     reader = READERS.get(kind)
     if reader is None:
         known = ", ".join(sorted(READERS))
         raise Refused(WRONG_TYPE, f"Resources of this type are not used here; {known} and Bundle are", kind[:64])
     validate(resource)
-    drafts = reader(resource, Reading(References(), arrived, future))
+    drafts = reader(resource, Reading(References(id_authority), arrived, future))
     return Request(_arrival(arrived, [resource]), (Entry(kind, drafts),))
 
 
-def read_bundle(bundle: Resource, arrived: datetime, future: timedelta) -> Request:
+def read_bundle(bundle: Resource, arrived: datetime, future: timedelta, id_authority: str = "") -> Request:
     """A Bundle. Of a batch each entry stands alone; of the other kinds one fault refuses the whole.
 
     Raises Refused for that, and for kinds of Bundle that are no message to a server.
@@ -74,7 +74,7 @@ def read_bundle(bundle: Resource, arrived: datetime, future: timedelta) -> Reque
         raise Refused(MISSING, "The Bundle has no entry", "Bundle.entry")
     faults = _check(bundle, entries, kind)
     sound = [entry for entry, fault in zip(entries, faults, strict=True) if fault is None and "resource" in entry]
-    reading = Reading(_references(sound), arrived, future)
+    reading = Reading(_references(sound, id_authority), arrived, future)
     read = tuple(
         Entry("", refused=fault) if fault is not None else _entry(entry, index, kind, reading)
         for index, (entry, fault) in enumerate(zip(entries, faults, strict=True))
@@ -113,8 +113,8 @@ def _arrival(arrived: datetime, resources: Sequence[Resource]) -> Arrival:
     return Arrival(Protocol.FHIR, "fhir", arrived, is_test(resources))
 
 
-def _references(entries: Sequence[Any]) -> References:
-    references = References()
+def _references(entries: Sequence[Any], id_authority: str) -> References:
+    references = References(id_authority)
     for entry in entries:
         references.add(entry["resource"], str(entry.get("fullUrl", "")))
     return references

@@ -105,8 +105,12 @@ def _issue(kind: str, fault: Mapping[str, Any]) -> Issue:
 
 @dataclass(slots=True)
 class References:
-    """Resources of one request that others may point at."""
+    """Resources of one request that others may point at.
 
+    id_authority: of patients who are known only by a relative reference; empty for the site's default one.
+    """
+
+    id_authority: str = ""
     by_url: dict[str, Resource] = field(default_factory=dict)
     _urls: dict[int, str] = field(default_factory=dict)
 
@@ -133,7 +137,8 @@ class References:
         found = self.resolve(reference, resource)
         if found is not None and found["resourceType"] == "Patient":
             return self.identity(found, place, contained=str(reference["reference"]).startswith("#")), found
-        identity = identity_of(reference.get("identifier") or {}) or _by_reference(str(reference.get("reference", "")))
+        identity = identity_of(reference.get("identifier") or {})
+        identity = identity or self._by_reference(str(reference.get("reference", "")))
         if identity is None:
             raise Refused(
                 MISSING,
@@ -150,10 +155,18 @@ class References:
         usable = [i for i in patient.get("identifier", ()) if identity_of(i) and i.get("use") != "old"]
         best = min(usable, key=_identifier_rank, default=None)
         address = self._urls.get(id(patient)) or ("" if contained else f"Patient/{patient.get('id', '')}")
-        identity = identity_of(best) if best is not None else _by_reference(address)
+        identity = identity_of(best) if best is not None else self._by_reference(address)
         if identity is None:
             raise Refused(MISSING, "The Patient has no identifier", place)
         return identity
+
+    def _by_reference(self, reference: str) -> Identity | None:
+        """Whom "Patient/123" names: the id is an identifier under its server's address, else under `id_authority`."""
+        if found := BY_ID.fullmatch(reference):
+            return Identity(found[1] or self.id_authority, found[2])
+        if found := BY_IDENTIFIER.fullmatch(unquote(reference)):
+            return Identity(found[1] or "", found[2].strip()) if found[2].strip() else None
+        return None
 
     def visit(self, resource: Resource, reference: Resource) -> Identity | None:
         """The encounter's identifier; None when it is not in the request."""
@@ -181,15 +194,6 @@ def required(resource: Resource, element: str) -> str:
     if not resource.get(element):
         raise Refused(MISSING, f"{place} is required", place)
     return str(resource[element])
-
-
-def _by_reference(reference: str) -> Identity | None:
-    """Whom "Patient/123" names: the id counts as identifier under its server's address, else the default authority."""
-    if found := BY_ID.fullmatch(reference):
-        return Identity(found[1] or "", found[2])
-    if found := BY_IDENTIFIER.fullmatch(unquote(reference)):
-        return Identity(found[1] or "", found[2].strip()) if found[2].strip() else None
-    return None
 
 
 def about_person(patient: Resource | None) -> About:

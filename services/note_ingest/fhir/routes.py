@@ -36,11 +36,15 @@ class _Understood:
 
 @dataclass(frozen=True, slots=True)
 class FhirServer:
-    """max_bytes: of one request. future: how far ahead of its arrival an event may lie."""
+    """max_bytes: of one request. future: how far ahead of its arrival an event may lie.
+
+    id_authority: as `References`.
+    """
 
     reception: Reception
     max_bytes: int
     future: timedelta
+    id_authority: str
 
     async def create(self, http: HttpRequest) -> Response:
         """POST of a resource to its type, or of a Bundle to the root."""
@@ -88,9 +92,9 @@ class FhirServer:
         if kind and stated != kind:
             raise Refused(BAD_VALUE, "resourceType is not that of the address", "resourceType")
         if stated == "Bundle":
-            understood.request = read_bundle(resource, arrived, self.future)
+            understood.request = read_bundle(resource, arrived, self.future, self.id_authority)
         elif kind:
-            understood.request = read_single(resource, arrived, self.future)
+            understood.request = read_single(resource, arrived, self.future, self.id_authority)
         else:
             raise Refused(MALFORMED, "Only a Bundle is posted to the root; post a resource to its type", "resourceType")
         return understood.request.parsed()
@@ -101,11 +105,11 @@ class FhirServer:
         await asyncio.gather(*(self.reception.refuse(letter, one) for one in refused[:1]))
 
 
-def fhir_routes(reception: Reception, max_bytes: int, future: timedelta) -> list[BaseRoute]:
+def fhir_routes(reception: Reception, max_bytes: int, future: timedelta, id_authority: str = "") -> list[BaseRoute]:
     """Routes to mount beside health and metrics. Loads the models of FHIR R4, so that the first request need not."""
     for kind in (*READERS, "Bundle"):
         load_model(kind)
-    server = FhirServer(reception, max_bytes, future)
+    server = FhirServer(reception, max_bytes, future, id_authority)
     return [
         Route("/fhir/metadata", server.metadata, methods=["GET"]),
         Route("/fhir", server.create, methods=["POST"]),
