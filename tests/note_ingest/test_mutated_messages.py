@@ -193,6 +193,17 @@ def test_a_damaged_resource_is_taken_or_refused(intake: Intake, request_: tuple[
     taken_or_refused(lambda: read(parse_json(json.dumps(body).encode()), NOW, FUTURE).parsed(), intake)
 
 
+@pytest.mark.parametrize("resource", RESOURCES, ids=lambda resource: resource["resourceType"])
+@pytest.mark.parametrize("how", ["drop", "absent"])
+def test_any_one_element_may_be_missing(intake: Intake, resource: dict[str, Any], how: str) -> None:
+    for number in range(len([*_places(resource)])):
+        copied = copy.deepcopy(resource)
+        [*_places(copied)][number](how, None)
+        body = json.dumps(copied).encode()
+        if "resourceType" in copied:
+            taken_or_refused(lambda body=body: read_single(parse_json(body), NOW, FUTURE).parsed(), intake)  # type: ignore[misc]
+
+
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(hl7_bodies())
 def test_a_damaged_message_is_taken_or_refused(intake: Intake, body: bytes) -> None:

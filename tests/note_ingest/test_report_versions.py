@@ -74,7 +74,7 @@ def test_other_words_under_the_same_number_are_no_repeat(hl7: Hl7Settings, intak
 
 
 @pytest.mark.parametrize(("order", "status", "preliminary"), [("P", "F", True), ("", "P", True), ("F", "P", False)])
-def test_a_report_is_preliminary_by_its_order_or_else_its_report(
+def test_a_report_is_preliminary_by_its_order_or_else_its_lines(
     hl7: Hl7Settings, order: str, status: str, preliminary: bool
 ) -> None:
     [note] = drafts(report(("Clear.", status), order=order), hl7)
