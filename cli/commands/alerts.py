@@ -33,6 +33,7 @@ def alerts(
 
     Example: vigil alerts --state firing
     """
+    _require_states(state)
     found = sorted(_fetch(state), key=_urgency)
     if as_json:
         typer.echo(json.dumps({"alerts": found}))
@@ -62,6 +63,15 @@ def ack(
         return
     done = answer["state"] == "acknowledged"
     typer.echo(f"{answer['id']}  {answer['state'] if done else 'written, and not applied yet'}")
+
+
+def _require_states(states: str) -> None:
+    from vigil.v1.alerts_pb2 import AlertState
+
+    known = [name.removeprefix("ALERT_STATE_").lower() for name in AlertState.keys()[1:]]
+    for state in filter(None, states.split(",")):
+        if state.strip() not in known:
+            raise typer.BadParameter(f"{state} is not one of {', '.join(known)}", param_hint="--state")
 
 
 def _fetch(states: str = "") -> list[Alert]:

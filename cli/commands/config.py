@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.errors import CliError
+
 if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
 
@@ -46,6 +48,8 @@ def config(
     import json
 
     rows = [setting for setting in all_settings() if pattern.upper() in setting.name]
+    if not rows:
+        raise CliError(f"No setting has {pattern.upper()} in its name; `vigil config` shows all of them.")
     if as_json:
         typer.echo(json.dumps([asdict(row) for row in rows], indent=2, ensure_ascii=False))
     elif sys.stdout.isatty():

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ HELP = """Messages that could not be handled: list, show, replay, drop.
 
 Example: vigil dlq list --topic nlp-coder-dlq"""
 SUFFIX = "-dlq"
+ID = re.compile(r"[a-z-]+-dlq:\d+:\d+")
 SEND_TIMEOUT_S = 30
 REPLAYED_FROM = "vigil-replayed-from"
 
@@ -150,9 +152,9 @@ def _find(ids: Collection[str], topic: str) -> Iterator[Dead]:
     """Dead letters by id, or of a topic, or all. Raises CliError for an id that is not there."""
     from cli.topics import consumer, read_to_end
 
-    missing = set(ids)
+    missing, sources = set(ids), _sources(ids, topic)
     with consumer() as reader:
-        for source in _sources(ids, topic):
+        for source in sources:
             for record in read_to_end(reader, source):
                 dead = _decoded(source, record)
                 if _matches(dead, ids, topic):
@@ -167,6 +169,11 @@ def _sources(ids: Collection[str], topic: str) -> "list[Topic]":
     from cli.topics import topic_named
     from services.common.topics import Topic
 
+    for entry in ids:
+        if not ID.fullmatch(entry):
+            raise typer.BadParameter(
+                f"{entry} is no id as `vigil dlq list` shows, e.g. nlp-coder-dlq:0:17", param_hint="IDS"
+            )
     named = {topic_named(entry.partition(":")[0], "IDS") for entry in ids}
     if topic and topic_named(topic, "--topic").endswith(SUFFIX):
         named.add(Topic(topic))

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,10 +35,12 @@ def up(
     """
     from deploy.local import stack
 
+    names = [name.strip() for name in only.split(",") if name.strip()]
+    _require_parts(names, "--only")
     settings = _settings()
     try:
         with _progress() as show:
-            ready = stack.up(settings, [name.strip() for name in only.split(",") if name.strip()], show)
+            ready = stack.up(settings, names, show)
         typer.echo(f"Ready: {', '.join(ready)}.")
         if detach:
             return
@@ -70,6 +72,7 @@ def restart(name: Annotated[str, typer.Argument(help="A name that `vigil status`
     """
     from deploy.local import stack
 
+    _require_parts([name], "NAME")
     with _progress() as show:
         stack.restart(_settings(), name, show)
     typer.echo(f"Ready: {name}.")
@@ -125,16 +128,23 @@ def logs(
 
     Example: vigil logs nlp-coder -f
     """
-    from deploy.local.components import NAMES
     from deploy.local.supervision import Home
 
-    if service not in NAMES:
-        raise typer.BadParameter(f"{service} is not one of {', '.join(NAMES)}", param_hint="SERVICE")
+    _require_parts([service], "SERVICE")
     path = Home(_settings().data_dir).process_log(service)
     if not path.exists():
         raise CliError(f"{service} has not logged anything in {path.parent} yet; `vigil up --detach` starts it.")
     command = ["tail", "-n", str(lines), *(["-F"] if follow else []), str(path)]  # -F follows rotation
     os.execvp(command[0], command)  # noqa: S606 - no shell is wanted
+
+
+def _require_parts(names: Iterable[str], hint: str) -> None:
+    """Raises typer.BadParameter (exit code 2) for a name that is no part of a stack."""
+    from deploy.local.components import NAMES
+
+    for name in names:
+        if name not in NAMES:
+            raise typer.BadParameter(f"{name} is not one of {', '.join(NAMES)}", param_hint=hint)
 
 
 def _settings() -> "LocalSettings":

@@ -104,3 +104,60 @@ def test_an_unknown_command_is_wrong_usage(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(SystemExit) as exit_:
         main()
     assert exit_.value.code == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["up", "--only", "kafka,mainframe"],
+        ["restart", "mainframe"],
+        ["logs", "mainframe"],
+        ["alerts", "--state", "firing,loud"],
+        ["tail", "gossip"],
+        ["dlq", "show", "nope"],
+        ["dlq", "show", "notes-received:0:0"],
+        ["dlq", "list", "--topic", "gossip"],
+        ["dlq", "drop"],
+    ],
+    ids=" ".join,
+)
+def test_a_name_that_nothing_has_is_wrong_usage(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["vigil", *arguments])
+    monkeypatch.setenv("VIGIL_KAFKA_BOOTSTRAP", "127.0.0.1:1")
+    with pytest.raises(SystemExit) as exit_:
+        main()
+    assert exit_.value.code == 2
+    assert capsys.readouterr().out == ""
+
+
+def test_a_setting_that_does_not_exist_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["vigil", "config", "nonsense"])
+    with pytest.raises(SystemExit) as exit_:
+        main()
+    assert exit_.value.code == 1
+    assert "NONSENSE" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "value"), [("VIGIL_AUTHORITY_ALIASES", "no-json"), ("VIGIL_FUSION_HTTP_PORT", "abc")])
+def test_a_wrong_setting_of_any_kind_is_one_sentence(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["vigil", "config"])
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as exit_:
+        main()
+    assert exit_.value.code == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"A setting is wrong ({name}: ")
+    assert said.count("\n") == 1
+
+
+def test_a_file_that_cannot_be_used_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, PermissionError(13, "Permission denied", "/data/up.lock")) == 1
+    assert capsys.readouterr().err == "/data/up.lock cannot be used: Permission denied; --debug shows where.\n"
