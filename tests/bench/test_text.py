@@ -8,15 +8,15 @@ from bench.text.report import NO_PEER, ratios, table
 from bench.text.service import Load, Service
 from bench.text.subject import Subject
 
-OWN = Subject(CORE, 4.0, [0.01, 0.01], 0.02, 250.0, "100 codes")
-PEER = Subject(SHIPPED, 2.0, [0.1, 0.2], 0.4, 125.0, "60 sentences")
+OWN = Subject(CORE, 4.0, [0.01, 0.01], 0.02, 0.02, 250.0, "100 codes")
+PEER = Subject(SHIPPED, 2.0, [0.1, 0.2], 0.3, 0.4, 125.0, "60 sentences")
 SERVICE = Service([Load(1, [0.02, 0.02], 0.04, 0.02, 0.01, 1)], 220.0, 300.0)
 
 
 def test_the_ratio_is_of_notes_a_second_and_of_processor_time_a_note() -> None:
-    assert ratios([OWN, PEER])[SHIPPED] == pytest.approx({"clock": 15.0, "processor": 20.0})
+    assert ratios([OWN, PEER])[f"{CORE} / {SHIPPED}"] == pytest.approx({"clock": 15.0, "processor": 20.0})
     said = table("2 notes", [OWN, PEER], SERVICE, [])
-    assert "15.0 times the notes of medspaCy 1.3.1 as shipped by the clock, 20.0 times by processor time" in said
+    assert f"{CORE} / {SHIPPED}: 15.0 times the notes by the clock, 20.0 times by processor time" in said
     assert "1 were coded without the model" in said
 
 
