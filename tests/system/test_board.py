@@ -7,6 +7,7 @@ import asyncio
 import io
 import json
 import os
+import re
 import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -68,6 +69,7 @@ def page(browser: Browser, stack: Stack) -> Iterator[Page]:
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda said: faults.append(said.text) if "Content Security" in said.text else None)
     page.on("request", lambda asked: None if asked.url.startswith(stack.url("alerting")) else faults.append(asked.url))
+    stack.until_ready("alerting")  # a process that a test had stood still starts afresh once it notices
     page.goto(stack.url("alerting"))
     yield page
     context.close()
@@ -353,6 +355,30 @@ def test_a_phone_shows_it_without_sideways_scrolling(stack: Stack, browser: Brow
     expect(page.locator("#patients")).to_be_hidden()
     wide = json.loads(page.evaluate("JSON.stringify([document.documentElement.scrollWidth, innerWidth])"))
     assert wide[0] <= wide[1]
+    under = (
+        "[document.querySelector('.bar').offsetHeight + 'px', getComputedStyle(document.querySelector('.tabs')).top]"
+    )
+    bar, tabs = page.evaluate(under)
+    assert tabs == bar, "the tabs stop below the bar"
     page.get_by_role("button", name="All patients").tap()
     expect(page.locator("#patients")).to_be_visible()
     context.close()
+
+
+def test_across_a_room_every_tile_shows_all_of_its_values(stack: Stack, page: Page) -> None:
+    patient = Patient(stack, "51")
+    patient.admit()
+    patient.measure(ILL)
+    patient.write_note()
+    row = page.locator(row_of(page, patient))
+    expect(row.locator(".say")).to_be_visible(timeout=30_000)
+    page.set_viewport_size(ViewportSize(width=DESK["width"], height=240))  # no room to spare
+    page.keyboard.press("w")
+    cut = "rows => rows.filter(row => row.scrollHeight > row.clientHeight + 1).map(row => row.dataset.bed)"
+    assert page.locator(".row").evaluate_all(cut) == []
+
+
+def test_a_patient_without_any_vital_sign_has_the_age_of_what_is_known(stack: Stack, page: Page) -> None:
+    patient = Patient(stack, "61")
+    patient.write_note()
+    expect(page.locator(row_of(page, patient)).locator(".age")).to_have_text(re.compile(r"now|\d+ min"), timeout=30_000)

@@ -154,6 +154,7 @@ async function start() {
     evidence: () => detail.openFirstEvidence(),
     tab: (index) => detail.openTab(TABS[index][0]),
   });
+  new ResizeObserver(([bar]) => document.documentElement.style.setProperty("--bar", `${bar.target.offsetHeight}px`)).observe(document.querySelector(".bar"));
   addEventListener("hashchange", () => { if (narrow()) scrollTo(0, 0); redraw(); });
   const kept = /^#\/patient\/([0-9a-f]{1,64})$/.exec(location.hash);
   if (kept) selected = kept[1];

@@ -25,7 +25,7 @@ export function trendOf(patient) {
 
 export function newestInput(patient) {
   const parts = Object.values(patient.scores ?? {}).flatMap((score) => score.components);
-  const times = parts.map((part) => Date.parse(part.measured_at ?? 0) || 0);
+  const times = parts.map((part) => (part.measured_at ? Date.parse(part.measured_at) : 0));
   const newest = Math.max(0, ...times);
   return newest ? new Date(newest).toISOString() : patient.as_of;
 }
