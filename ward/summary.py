@@ -138,8 +138,8 @@ def _time_lines(summary: Summary) -> Iterator[str]:
         if values:
             yield f"  {STAGES[stage]:<34}" + "".join(f"{value:9.3f}" for value in values.values())
     for stage, end in (("risk", "fused risk"), ("alert", "raised alert")):
-        if values := summary.stages.get(stage):
-            shown = ", ".join(f"{name} {values[name]:.3f} s" for name in ("p50", "p95", "p99"))
+        if quantile := summary.stages.get(stage):
+            shown = ", ".join(f"{name} {quantile[name]:.3f} s" for name in ("p50", "p95", "p99"))
             yield f"End to end, first byte to {end}: {shown}."
 
 
