@@ -112,6 +112,8 @@ def as_json(coded: "NoteCoded") -> dict[str, Any]:
         "model": _models(coded),
         "threshold": round(coded.threshold, 6),
     }
+    if coded.kind_detected:
+        answer["kind_detected"] = coded.kind_detected
     if coded.abstained:
         answer["abstained"] = coded.abstained
     if coded.degraded_reason:

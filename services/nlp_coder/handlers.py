@@ -30,6 +30,7 @@ from services.nlp_coder.features import ModelInput, model_inputs, windows_in
 from services.nlp_coder.findings import Finding, ReportTerms, findings_of, is_report
 from services.nlp_coder.language import Languages, reason_not_to_read
 from services.nlp_coder.models import IcdCoder, Prediction, joined
+from services.nlp_coder.note_kind import RADIOLOGY, UNKNOWN, kind_of, load_kind_cues
 from services.nlp_coder.ranking import Candidates, Ranker, candidates_of
 from services.nlp_coder.reading import Reader, ReadNote, read_note
 
@@ -73,9 +74,13 @@ class _Wanted:
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """A note, read, with its candidate codes, model input (a window, or more) and report findings."""
+    """A note, read, with its candidate codes, model input (a window, or more) and report findings.
+
+    kind: what the sender says, else what the text shows; "" for neither.
+    """
 
     note: ReadNote
+    kind: str
     candidates: Candidates
     inputs: list[ModelInput]
     findings: list[Finding]
@@ -149,10 +154,15 @@ def _read(text: str, kind: str, deps: Coder) -> _Prepared:
     vocabulary = deps.icd_coder.vocabulary
     candidates = candidates_of(note, deps.ranker.hits)
     windows = windows_in(note.document, note.mentions, vocabulary)
-    findings = findings_of(note.document, deps.report_terms, kind) if is_report(kind, note.document) else []
+    shown = kind_of(note.document, load_kind_cues()) if kind in UNKNOWN else ""
+    # A text that shows no radiology may still hold a report, as far as its sender knows.
+    report_kind = RADIOLOGY if shown == RADIOLOGY else kind
+    is_read = is_report(report_kind, note.document)
+    findings = findings_of(note.document, deps.report_terms, report_kind) if is_read else []
     metrics.READ_SECONDS.observe(time.thread_time() - started)
     metrics.NOTE_WINDOWS.observe(len(windows))
-    return _Prepared(note, candidates, model_inputs(windows, candidates, vocabulary), findings)
+    own_kind = shown if kind in UNKNOWN else kind
+    return _Prepared(note, own_kind, candidates, model_inputs(windows, candidates, vocabulary), findings)
 
 
 async def _predicted(prepared: _Prepared, deps: Coder, coded: NoteCoded) -> Prediction | None:
@@ -175,7 +185,8 @@ def _fill(coded: NoteCoded, prepared: _Prepared, prediction: Prediction | None, 
     basis = Basis(
         prepared.note, prepared.candidates, joined([window.occurrences for window in prepared.inputs]), prediction
     )
-    codes = ranked_codes(basis, deps.ranker, deps.reader, coded.kind)
+    codes = ranked_codes(basis, deps.ranker, deps.reader, prepared.kind)
+    coded.kind_detected = prepared.kind if coded.kind in UNKNOWN else ""
     messages.add_sections(coded, document)
     messages.add_codes(coded, codes)
     messages.add_entities(coded, prepared.note)

@@ -21,7 +21,19 @@ from services.note_ingest.reception import Letter, Reception
 from services.note_ingest.refusals import BAD_CODE, BAD_VALUE, MISSING, TOO_LARGE, Refused
 
 SERVICE_NAME = DESCRIPTOR.services_by_name["NoteIngestService"].full_name
-KINDS = {"nursing", "radiology", "progress", "discharge", "consult", "emergency", "operative", "other"}
+KINDS = {
+    "nursing",
+    "radiology",
+    "progress",
+    "discharge",
+    "consult",
+    "emergency",
+    "operative",
+    "history_and_physical",
+    "clinic",
+    "pathology",
+    "other",
+}
 LONGEST_SOURCE = 64
 RECEIVE_FACTOR = 2  # a note up to this much over the limit is refused alone; a larger one ends its stream
 

@@ -160,7 +160,9 @@ class NoteReceived(_message.Message):
     document_id: _builtins.str
     """TXA-12 or the FHIR identifier; the content hash when the sender gave none."""
     kind: _builtins.str
-    """"nursing", "radiology", "progress", "discharge", "consult", "emergency", "operative", "other"."""
+    """"nursing", "radiology", "progress", "discharge", "consult", "emergency", "operative", "history_and_physical",
+    "clinic", "pathology"; "other" when the sender does not say.
+    """
     type_code: _builtins.str
     """Type as sent (TXA-2, OBR-4, LOINC of a DocumentReference), a code and not free text."""
     text: _builtins.str
@@ -265,10 +267,13 @@ class NoteCode(_message.Message):
     """Whether the code set accepts it on a claim (a leaf)."""
     withheld: _builtins.str
     """Why the coding guidelines keep a code from being selected: "denied", "past", "family", "other", "hypothetical",
-    "uncertain", or "excludes1"; empty when they do not.
+    "uncertain", or "excludes1"; "less_specific" when another code says it more closely, "borrowed" when its words are
+    those of another code's name; empty when it is not kept.
     """
     excluded_by: _builtins.str
-    """The code beside which an Excludes1 note forbids this one; empty unless `withheld` is "excludes1"."""
+    """The code that stands instead: beside which an Excludes1 note forbids this one, that says it more closely, whose
+    words it borrows, or the history code of a past condition; empty when there is none.
+    """
     @_builtins.property
     def spans(self) -> _containers.RepeatedCompositeFieldContainer[_meta_pb2.Span]:
         """The words that the code rests on."""
@@ -508,6 +513,7 @@ class NoteCoded(_message.Message):
     THRESHOLD_FIELD_NUMBER: _builtins.int
     AUDIT_FIELD_NUMBER: _builtins.int
     REPLACES_DOCUMENT_ID_FIELD_NUMBER: _builtins.int
+    KIND_DETECTED_FIELD_NUMBER: _builtins.int
     document_id: _builtins.str
     note_message_id: _builtins.str
     """meta.message_id of the NoteReceived."""
@@ -527,6 +533,10 @@ class NoteCoded(_message.Message):
     """Score from which a code is selected, 0 to 1."""
     replaces_document_id: _builtins.str
     """As in the NoteReceived."""
+    kind_detected: _builtins.str
+    """What the text shows its kind to be, as NoteReceived.kind names them, where `kind` does not say; empty where it
+    does, or nothing shows it.
+    """
     @_builtins.property
     def meta(self) -> _meta_pb2.Meta: ...
     @_builtins.property
@@ -571,10 +581,11 @@ class NoteCoded(_message.Message):
         threshold: _builtins.float = ...,
         audit: _abc.Iterable[Global___CodeAudit] | None = ...,
         replaces_document_id: _builtins.str = ...,
+        kind_detected: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["meta", b"meta"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["abstained", b"abstained", "audit", b"audit", "code_set_version", b"code_set_version", "codes", b"codes", "degraded", b"degraded", "degraded_reason", b"degraded_reason", "document_id", b"document_id", "entities", b"entities", "findings", b"findings", "kind", b"kind", "meta", b"meta", "models", b"models", "note_message_id", b"note_message_id", "replaces_document_id", b"replaces_document_id", "sections", b"sections", "span_assertions", b"span_assertions", "text", b"text", "threshold", b"threshold", "truncated", b"truncated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["abstained", b"abstained", "audit", b"audit", "code_set_version", b"code_set_version", "codes", b"codes", "degraded", b"degraded", "degraded_reason", b"degraded_reason", "document_id", b"document_id", "entities", b"entities", "findings", b"findings", "kind", b"kind", "kind_detected", b"kind_detected", "meta", b"meta", "models", b"models", "note_message_id", b"note_message_id", "replaces_document_id", b"replaces_document_id", "sections", b"sections", "span_assertions", b"span_assertions", "text", b"text", "threshold", b"threshold", "truncated", b"truncated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
