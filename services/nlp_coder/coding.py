@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.nlp_coder.assertion import Reading
+from services.nlp_coder.code_relations import as_published
+from services.nlp_coder.code_set import category_of
 from services.nlp_coder.document import Document
 from services.nlp_coder.evidence import ReadMention, gathered, is_current
 from services.nlp_coder.features import Occurrences
 from services.nlp_coder.guidelines import HistoryCode, Withheld, apply_guidelines
+from services.nlp_coder.laterality import sided_codes
 from services.nlp_coder.loose import LooseMention
 from services.nlp_coder.models import Prediction, Scored
 from services.nlp_coder.ranking import Candidates, Ranker, alone
@@ -27,6 +31,10 @@ _SAID_OTHERWISE = frozenset({"denied", "family", "other", "hypothetical"})
 _NEVER_GUESSED = frozenset({"R69", "R99"})
 # Where clinicians state diagnoses.
 _DIAGNOSTIC_SECTIONS = frozenset({"assessment", "impression"})
+# Words that a line may have beside the diagnosis that it states: "chronic", "stable", "to bone".
+_MOST_BESIDE = 2
+# "Metastatic breast cancer" states the breast cancer as well (guideline I.C.2).
+_SPREAD = "metastatic "
 # Diseases that single words name, "infection" or "wound", beside which something more exact mostly stands.
 _TOO_VAGUE = frozenset({"B99.9", "T14.8", "T14.90", "D49.9", "I51.9", "J98.4", "K76.9", "N28.9"})
 
@@ -96,9 +104,14 @@ class _Proposed:
         return self.places.words(self.scored.positions if self.scored is not None else ())
 
     @property
+    def guessed(self) -> bool:
+        """Whether only the model proposes it: no words of the note are a name of it."""
+        return not self.patients and self.loose is None
+
+    @property
     def origin(self) -> str:
         """Who proposes it."""
-        if not self.patients and self.loose is None:
+        if self.guessed:
             return "model"
         agrees = self.scored is not None and self.scored.support >= _MODEL_AGREES
         return "dictionary+model" if agrees else "dictionary"
@@ -132,7 +145,8 @@ def ranked_codes(basis: Basis, ranker: Ranker, reader: Reader, kind: str = "") -
     note = basis.note
     threshold = ranker.threshold if basis.prediction else ranker.dictionary_alone.threshold
     proposed = {one.code: one for one in _proposed(basis, ranker, threshold)}
-    ruling = apply_guidelines(list(proposed.values()), note.mentions, note.document, reader.guidelines, kind)
+    mentions = _on_their_side(proposed, note, reader, threshold)
+    ruling = apply_guidelines(list(proposed.values()), mentions, note.document, reader.guidelines, kind)
     added = {one.code: one for one in ruling.added}
     scores = {code: one.score for code, one in proposed.items()}
     # No model decides what the guidelines add: it stands at the operating point.
@@ -144,6 +158,26 @@ def ranked_codes(basis: Basis, ranker: Ranker, reader: Reader, kind: str = "") -
         else _ranked(proposed[code], ruling.withheld.get(code), reader)
         for code in ranking
     ]
+
+
+def _on_their_side(
+    proposed: dict[str, _Proposed], note: ReadNote, reader: Reader, threshold: float
+) -> Sequence[ReadMention]:
+    """Propose, beside a code that leaves the side open, the one for the side that the note tells; as likely as it.
+
+    Returns the mentions, each with the code of its side.
+    """
+    sided = sided_codes(note.mentions, note.document, reader.code_set)
+    for code, other in sided.items():
+        own, already = proposed.get(code), proposed.get(other)
+        if own is not None:
+            score = max(own.score, already.score if already else 0.0)
+            patients = [*own.patients, *(already.patients if already else ())]
+            proposed[other] = replace(own, code=other, score=score, selected=score >= threshold, patients=patients)
+    return [
+        replace(read, mention=replace(read.mention, code=sided[read.mention.code])) if read.mention.code in sided
+        else read for read in note.mentions
+    ] if sided else note.mentions  # fmt: skip
 
 
 def _proposed(basis: Basis, ranker: Ranker, threshold: float) -> Iterator[_Proposed]:
@@ -165,16 +199,32 @@ def _proposed(basis: Basis, ranker: Ranker, threshold: float) -> Iterator[_Propo
 def _is_stated(read: ReadMention, document: Document) -> bool:
     """Whether a clinician names a disease as the diagnosis: it is coded on that statement (guideline I.A.19).
 
-    Training notes have no such sections, so the model knows nothing of them.
+    Training notes have no such sections and no lists of problems, so the model knows nothing of them.
     """
-    mention, reading = read.mention, read.reading
+    mention = read.mention
     return (
         mention.kind == "disease"
         and mention.code not in _TOO_VAGUE
-        and reading.status == "present"
-        and not reading.historical
-        and document.section_name(mention.first) in _DIAGNOSTIC_SECTIONS
+        and _is_plain(read)
+        and (
+            document.section_name(mention.first) in _DIAGNOSTIC_SECTIONS
+            or read.phrase.startswith(_SPREAD)
+            or _is_all_said(read, document)
+        )
     )
+
+
+def _is_all_said(read: ReadMention, document: Document) -> bool:
+    """Whether it is a whole line or sentence, but for a word or two: an entry of a problem list."""
+    first, last, sentence = read.mention.first, read.mention.last, document.sentence
+    own = sentence[first]
+    before = first - bisect_left(sentence, own, 0, first)
+    after = bisect_right(sentence, own, last) - last
+    return before + after <= _MOST_BESIDE
+
+
+def _is_plain(read: ReadMention) -> bool:
+    return read.reading.status == "present" and not read.reading.historical
 
 
 def _values(basis: Basis, ranker: Ranker) -> Iterable[tuple[str, float]]:
@@ -218,9 +268,12 @@ def _added(added: HistoryCode, score: float, document: Document, reader: Reader)
 
 
 def _published(code: str, reader: Reader) -> tuple[str, bool]:
-    """Name of a code, and whether it is complete; codes of another release have neither."""
+    """Name of a code, and whether it is complete; a code of another release has its category's name."""
     known = reader.code_set.codes.get(code)
-    return (known.display, known.billable) if known else ("", False)
+    if known is not None:
+        return known.display, known.billable
+    above = reader.code_set.codes.get(as_published(code, reader.code_set) or category_of(code))
+    return (above.display if above else ""), False
 
 
 def _doubt(reading: Reading, code: str, reader: Reader) -> tuple[bool, bool, bool]:

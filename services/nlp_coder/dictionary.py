@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from bisect import insort
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from string import ascii_uppercase
 
+from services.nlp_coder.code_relations import SIDES
 from services.nlp_coder.code_set import Code, CodeSet, children
 from services.nlp_coder.data_files import rows
 from services.nlp_coder.document import Document
@@ -17,6 +20,8 @@ from services.nlp_coder.tokens import words_of
 _CIRCUMSTANCES = "VWXYZ"
 # Nobody writes longer names out; they would only cost memory.
 _LONGEST_TERM_WORDS = 9
+# Words of a term that may stand on both sides of a comma, or of a side; shorter ones meet by chance.
+_FEWEST_OVER_COMMAS, _FEWEST_OVER_SIDES = 4, 3
 # Stands for nothing, and keeps the terms inside it from matching: "coma score" is no coma.
 _NO_CODE = ""
 # Acronyms that in lower case are everyday words; only their capitals are the acronym.
@@ -31,6 +36,8 @@ _UNSPECIFIED = re.compile(
     r"|,? not elsewhere classified|,? due to unspecified organism|, not intractable|,? uncomplicated)+$"
 )
 _OPENING = re.compile(r"^Unspecified ", re.IGNORECASE)
+# "Femoral neck fracture" is also a "fracture of the femoral neck".
+_FRACTURE = " fracture"
 _OTHER = re.compile(r"^(?:other|certain|encounter|personal history|family history)\b", re.IGNORECASE)
 _SITE = re.compile(r"^(?P<kind>Malignant neoplasm|Secondary malignant neoplasm|Benign neoplasm) of (?P<site>.+)$")
 # What notes call a neoplasm (ICD-10-CM Index, "Cancer", "Carcinoma", "Metastasis"); {0} is the site.
@@ -86,13 +93,74 @@ def load_dictionary(code_set: CodeSet) -> PhraseTable[Term]:
 
 
 def find_mentions(dictionary: PhraseTable[Term], document: Document) -> list[Mention]:
-    """Longest terms, left to right, that do not cross a sentence or punctuation."""
-    return [
+    """Longest terms, left to right, that do not cross a sentence or punctuation, but for `bridged`."""
+    found = [
         Mention(first, last, term.code, term.kind)
         for first, last, term in matches(dictionary, document)
         if term.code != _NO_CODE
         and not (document.words.norms[first] in _ALSO_WORDS and last == first + 1 and not _is_shouted(document, first))
     ]
+    for long in bridged(dictionary, document):
+        met = [one for one in found if one.first < long.last and long.first < one.last]
+        # It takes the place of shorter terms inside it, and of nothing else.
+        if all(long.first <= one.first and one.last <= long.last and one.last - one.first < long.last - long.first
+               for one in met):  # fmt: skip
+            found = [one for one in found if one not in met]
+            insort(found, long, key=attrgetter("first"))
+    return found
+
+
+def bridged(dictionary: PhraseTable[Term], document: Document) -> Iterator[Mention]:
+    """Terms with a side in them ("neck of the right femur"), and long ones that commas part, left to right."""
+    norms, free = document.words.norms, 0
+    for seam in _seams(document):
+        for start in range(max(free, seam - _LONGEST_TERM_WORDS), seam):
+            found = _over(dictionary, document, start, seam) if _may_begin(dictionary, norms, start) else None
+            if found is not None:
+                free = found.last
+                yield found
+                break
+
+
+def _may_begin(dictionary: PhraseTable[Term], norms: Sequence[str], start: int) -> bool:
+    """Whether a longer term begins with this word and the next that is no side; most words begin none."""
+    seconds = dictionary.pairs.get(norms[start])
+    if seconds is None:
+        return False
+    following = start + 1
+    while following < len(norms) and norms[following] in SIDES:
+        following += 1
+    return following < len(norms) and norms[following] in seconds
+
+
+def _seams(document: Document) -> list[int]:
+    """Words that are a side, and the first words after a comma."""
+    norms, clauses, sentence = document.words.norms, document.clauses, document.sentence
+    return [
+        word
+        for word in range(1, len(norms))
+        if norms[word] in SIDES or (clauses[word] != clauses[word - 1] and sentence[word] == sentence[word - 1])
+    ]
+
+
+def _over(dictionary: PhraseTable[Term], document: Document, start: int, seam: int) -> Mention | None:
+    """The longest term from a word on that goes on over a seam, sides left out."""
+    norms = document.words.norms
+    kept = [start]
+    for word in range(start + 1, min(len(norms), start + _LONGEST_TERM_WORDS + 3)):
+        is_joined = document.stops[word - 1] > word or document.clauses[word] != document.clauses[word - 1]
+        if document.sentence[word] != document.sentence[start] or not is_joined:
+            break
+        if norms[word] not in SIDES:
+            kept.append(word)
+    found = dictionary.longest_from([norms[word] for word in kept], 0, len(kept))
+    if found is None or found[1].code == _NO_CODE:
+        return None
+    last = kept[found[0] - 1] + 1
+    has_comma = document.clauses[last - 1] != document.clauses[start]
+    if last <= seam or found[0] < (_FEWEST_OVER_COMMAS if has_comma else _FEWEST_OVER_SIDES):
+        return None
+    return Mention(start, last, found[1].code, found[1].kind)
 
 
 def _is_shouted(document: Document, word: int) -> bool:
@@ -114,6 +182,10 @@ def _synonyms(code_set: CodeSet) -> Iterator[tuple[str, Code, int]]:
             if code not in code_set.codes or code[0] != letter:
                 raise ValueError(f"synonyms/{letter}.tsv: {code} is not in {code_set.version} under {letter}")
             yield term, code_set.codes[code], -1
+            if term.endswith(_FRACTURE):
+                site = term.removesuffix(_FRACTURE)
+                yield f"fracture of {site}", code_set.codes[code], 0
+                yield f"fracture of the {site}", code_set.codes[code], 0
 
 
 def _code_set_terms(code_set: CodeSet) -> Iterator[tuple[str, Code, int]]:

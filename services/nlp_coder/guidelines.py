@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, Protocol
+from typing import Protocol
 
 from services.nlp_coder.assertion import HISTORICAL_SECTIONS, Reading
 from services.nlp_coder.code_set import CATEGORY_CHARACTERS, CodeSet
@@ -18,21 +18,24 @@ from services.nlp_coder.evidence import SYMPTOMS, ChronicConditions, ReadMention
 from services.nlp_coder.excludes import excluded_codes
 from services.nlp_coder.history_codes import code_of
 from services.nlp_coder.phrases import PhraseTable
+from services.nlp_coder.specificity import Reason, outdone
 from services.nlp_coder.standing import Standing, StandingTables, load_standing_tables, standing_of
 from services.nlp_coder.status_codes import StatusMention, StatusTerm, load_status_terms, status_mentions
 
-Reason = Literal["denied", "past", "family", "other", "hypothetical", "uncertain", "excludes1"]
 # The firmest first; of what is asked in one place and denied in another, the denial holds.
 _REASONS: tuple[Reason, ...] = ("past", "denied", "family", "other", "hypothetical")
 # Kinds of notes whose uncertain diagnoses are not coded as if they existed (IV.H; inpatients' are, II.H).
-_OUTPATIENT_KINDS = frozenset({"emergency"})
+_OUTPATIENT_KINDS = frozenset({"emergency", "clinic", "outpatient", "office", "ambulatory"})
 _STATUS = "Z"
 # What names leave open: a term that denies the unspecified form denies all of its kind.
 _OPEN = ("unspecified", "without")
 
 
 class Scored(Protocol):
-    """A candidate code. `selected`: its score reaches the operating point. `spans`: the characters it rests on."""
+    """A candidate code. `selected`: its score reaches the operating point. `spans`: the characters it rests on.
+
+    `guessed`: only the model proposes it; no words of the note are a name of it.
+    """
 
     @property
     def code(self) -> str: ...
@@ -41,12 +44,17 @@ class Scored(Protocol):
     @property
     def selected(self) -> bool: ...
     @property
+    def guessed(self) -> bool: ...
+    @property
     def spans(self) -> Sequence[tuple[int, int]]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """Why a code is not selected. `by`: the code that stands instead of it, where there is one."""
+    """Why a code is not selected. `by`: the code that stands instead of it, where there is one.
+
+    "less_specific": the note says it more closely; "borrowed": its words are those of another code's name.
+    """
 
     reason: Reason
     by: str = ""
@@ -118,9 +126,15 @@ def apply_guidelines(
         if reason is not None:
             withheld[code] = Withheld(reason)
     added = _history(outside, statuses, said, guidelines.standing, document)
+    chosen = [one for one in codes if one.selected and one.code not in withheld]
+    current = [read for read, standing in standings if standing in ("current", "uncertain")]
+    outdone_codes = outdone(chosen, current, taken, document, guidelines.code_set)
+    withheld |= {code: Withheld(reason, by) for code, (reason, by) in outdone_codes.items()}
+    past = [code for code, one in withheld.items() if one.reason == "past"]
+    withheld |= {code: Withheld("past", _history_of(code, added)) for code in past}
     # What the text names in full goes before what only the model reads in it: "type 1 diabetes" is not type 2.
     named = {read.mention.code for read in mentions}
-    kept = (one for one in codes if one.selected and one.code not in withheld)
+    kept = (one for one in chosen if one.code not in withheld)
     chosen = sorted(kept, key=lambda one: (one.code not in named, -one.score, one.code))
     together = [*(one.code for one in chosen), *(one.code for one in added)]
     excluded = excluded_codes(together, guidelines.code_set, _Related(mentions, document))
@@ -234,6 +248,14 @@ def _history(
         if code is not None and reading.status == "present":
             found.append((code, condition, (read.mention.first, read.mention.last), reading))
     return _gathered(found)
+
+
+def _history_of(code: str, added: Sequence[HistoryCode]) -> str:
+    """The history code that stands instead of a past condition, or ""."""
+    exact = (one.code for one in added if code in one.conditions)
+    category = code[:CATEGORY_CHARACTERS]
+    near = (one.code for one in added if any(condition.startswith(category) for condition in one.conditions))
+    return next(exact, "") or next(near, "")
 
 
 def _is_history(read: ReadMention, document: Document) -> bool:

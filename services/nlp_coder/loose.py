@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from sys import intern
 from typing import NamedTuple
 
@@ -21,15 +22,20 @@ from services.nlp_coder.phrases import PhraseTable
 # Farther apart than this, words of one sentence speak of different things; chosen by cross-validation.
 _WIDEST = 13
 _FEWEST_WORDS, _MOST_WORDS = 2, 6
+_WITHOUT = "without"
 
 
 @dataclass(frozen=True, slots=True)
 class LooseTerm:
-    """A term by its telling words but the two rarest, which the index knows; `bits`: those of the others."""
+    """A term by its telling words but the two rarest, which the index knows.
+
+    `bits`: those of the others. `lacking`: it says "without".
+    """
 
     others: frozenset[str]
     bits: int
     term: Term
+    lacking: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +54,12 @@ class LooseTable:
 class LooseMention:
     """The tightest place of a code's terms, not to be changed: `mention` runs from the first word to the last.
 
-    `words`: how many of them are telling.
+    `words`: how many of them are telling. `lacking`: its term says "without".
     """
 
     mention: Mention
     words: int
+    lacking: bool = False
 
     @property
     def tightness(self) -> float:
@@ -60,20 +67,27 @@ class LooseMention:
         return self.words / (self.mention.last - self.mention.first)
 
 
+@cache
+def untelling_words() -> frozenset[str]:
+    """Words that say nothing about which condition a term means."""
+    return frozenset(word for word, _source in rows("untelling_words.tsv", 2))
+
+
 def loose_table(dictionary: PhraseTable[Term]) -> LooseTable:
     """Index the terms of a dictionary that have two telling words or more."""
-    ignored = frozenset(word for word, _source in rows("untelling_words.tsv", 2))
-    terms: dict[frozenset[str], Term] = {}
+    ignored = untelling_words()
+    terms: dict[tuple[frozenset[str], bool], Term] = {}
     for phrase, term in dictionary.phrases.items():
-        telling = frozenset(map(intern, phrase.split(" "))) - ignored
+        words = frozenset(map(intern, phrase.split(" ")))
+        telling = words - ignored
         if term.code and _FEWEST_WORDS <= len(telling) <= _MOST_WORDS:
-            terms.setdefault(telling, term)
-    frequency = Counter(word for telling in terms for word in telling)
+            terms.setdefault((telling, _WITHOUT in words), term)
+    frequency = Counter(word for telling, _lacking in terms for word in telling)
     by_pair: dict[str, dict[str, list[LooseTerm]]] = {}
-    for telling, term in terms.items():
+    for (telling, lacking), term in terms.items():
         rarest, second, *others = sorted(telling, key=lambda word: (frequency[word], word))
         by_pair.setdefault(rarest, {}).setdefault(second, []).append(
-            LooseTerm(frozenset(others), bits_of(others), term)
+            LooseTerm(frozenset(others), bits_of(others), term, lacking)
         )
     is_telling = by_number(dict.fromkeys(frequency, 1), np.bool_)
     return LooseTable(by_pair, is_telling, by_number({word: bits_of(by_pair[word]) for word in by_pair}, np.uint64))
@@ -85,20 +99,26 @@ def find_loose(table: LooseTable, document: Document, hidden: Sequence[int]) -> 
     for rarest, sentence in _promising(table, document, hidden):
         for found in _with_rarest(rarest, table.by_pair[rarest], sentence):
             code = found.term.code
-            if code not in best or _order(found) > _order(best[code]):
+            if (code not in best or _order(found) > _order(best[code])) and _agrees(found, document):
                 best[code] = found
     for code in sorted(best):
         found = best[code]
-        yield LooseMention(Mention(found.first, found.last, code, found.term.kind), found.words)
+        yield LooseMention(Mention(found.first, found.last, code, found.term.kind), found.words, found.lacking)
 
 
 class _Found(NamedTuple):
-    """A term whose telling words stand between `first` and `last`."""
+    """A term whose telling words stand between `first` and `last`. `lacking`: it says "without"."""
 
     first: int
     last: int
     words: int
     term: Term
+    lacking: bool
+
+
+def _agrees(found: _Found, document: Document) -> bool:
+    """Whether term and text say "without" alike: "severe, without psychotic features" names no psychosis."""
+    return found.lacking == (_WITHOUT in document.words.norms[found.first : found.last])
 
 
 def _order(found: _Found) -> tuple[float, int, int]:
@@ -160,4 +180,4 @@ def _with_rarest(rarest: str, seconds: Mapping[str, Sequence[LooseTerm]], senten
                 where = [places[rarest], places[second], *[places[word] for word in candidate.others]]
                 first, last = min(where), max(where) + 1
                 if last - first <= _WIDEST:
-                    yield _Found(first, last, len(where), candidate.term)
+                    yield _Found(first, last, len(where), candidate.term, candidate.lacking)

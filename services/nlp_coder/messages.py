@@ -35,6 +35,8 @@ _WITHHELD = {
     "hypothetical": "hypothetical",
     "uncertain": "uncertain",
     "excludes1": "not beside {} (Excludes1)",
+    "less_specific": "{} says it more closely",
+    "borrowed": "its words name {}",
 }
 # Kafka takes 8 MB at a time, of which a megabyte of text can be half. No note that a person wrote comes near these.
 MOST_SECTIONS = 20_000

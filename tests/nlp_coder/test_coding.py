@@ -136,3 +136,10 @@ async def test_another_language_is_abstained_from_with_the_reason(coder: Coder) 
     answer = await coded(coder, "El paciente niega fiebre y dolor de cabeza desde ayer.")
     assert answer.abstained == "not in English: es"
     assert not answer.codes
+
+
+async def test_a_code_of_another_release_has_its_categorys_name(coder: Coder) -> None:
+    codes = {code.code: code for code in (await coded(coder, "She fell down the stairs. Accidental fall.")).codes}
+    older = [code for code in codes.values() if code.code not in coder.reader.code_set.codes]
+    assert older
+    assert all(code.display and not code.billable for code in older)

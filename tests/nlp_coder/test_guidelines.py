@@ -31,6 +31,7 @@ class Candidate:
     score: float = 0.9
     selected: bool = True
     spans: tuple[tuple[int, int], ...] = ()
+    guessed: bool = False
 
 
 @pytest.fixture(scope="module")
@@ -214,3 +215,28 @@ async def test_a_code_that_may_not_stand_beside_another_says_so(coder: Coder) ->
     assert (code.code, code.excluded_by, code.selected) == ("N19", "N17.9", False)
     assert code.rationale.endswith("not selected: not beside N17.9 (Excludes1)")
     assert code.score >= answer.threshold  # what coders do, and not what is coded
+
+
+def test_a_guess_from_the_words_of_other_codes_is_not_coded(coder: Coder, guidelines: Guidelines) -> None:
+    note = read_note("Hepatitis B and fatigue.", coder.reader)
+    named, guess = Candidate("B19.10", spans=((0, 11),)), Candidate("B20", spans=((0, 11),), guessed=True)
+    ruling = apply_guidelines([named, guess], note.mentions, note.document, guidelines)
+    assert {code: (one.reason, one.by) for code, one in ruling.withheld.items()} == {"B20": ("borrowed", "B19.10")}
+    beside = Candidate("B20", spans=((0, 11), (12, 23)), guessed=True)
+    assert not apply_guidelines([named, beside], note.mentions, note.document, guidelines).withheld
+
+
+def test_of_with_and_without_the_one_that_is_said_in_words_stands(coder: Coder, guidelines: Guidelines) -> None:
+    without = read_note("Alcoholic cirrhosis of liver without ascites.", coder.reader)
+    suggested = [Candidate("K70.30"), Candidate("K70.31", guessed=True, spans=((0, 44),))]
+    ruling = apply_guidelines(suggested, without.mentions, without.document, guidelines)
+    assert ruling.withheld.keys() == {"K70.31"}
+    both = read_note("Type 2 diabetes. Type 2 diabetes with diabetic polyneuropathy.", coder.reader)
+    candidates = [Candidate(code) for code in dict.fromkeys(read.mention.code for read in both.mentions)]
+    ruling = apply_guidelines(candidates, both.mentions, both.document, guidelines)
+    assert {code: one.by for code, one in ruling.withheld.items()} == {"E11.9": "E11.42"}
+
+
+def test_a_past_condition_names_the_history_code_that_stands_instead(coder: Coder, guidelines: Guidelines) -> None:
+    ruling, _codes = ruled("History of stroke.", coder, guidelines)
+    assert (ruling.withheld["I63.9"].reason, ruling.withheld["I63.9"].by) == ("past", "Z86.73")

@@ -1,0 +1,117 @@
+"""Of the codes for one condition, those that its words do not say: vaguer ones, and what only a guess makes of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Literal, Protocol
+
+from services.nlp_coder.code_set import CodeSet, category_of
+from services.nlp_coder.document import Document, word_range
+from services.nlp_coder.evidence import ReadMention
+from services.nlp_coder.loose import untelling_words
+
+# Why a code is not selected, for all that the guidelines and this module rule.
+Reason = Literal[
+    "denied", "past", "family", "other", "hypothetical", "uncertain", "excludes1", "less_specific", "borrowed"
+]
+Outdone = tuple[Reason, str]
+# A name up to what it has or lacks: "Type 2 diabetes mellitus" of "... without complications" and "... with ...".
+_WITH = re.compile(r",? (?P<kind>without|with|uncomplicated)\b")
+_LACKING = frozenset({"without", "uncomplicated"})
+
+
+class Chosen(Protocol):
+    """A code that would be selected. `guessed`: only the model proposes it, no words are a name of it."""
+
+    @property
+    def code(self) -> str: ...
+    @property
+    def guessed(self) -> bool: ...
+    @property
+    def spans(self) -> Sequence[tuple[int, int]]: ...
+
+
+def outdone(
+    chosen: Sequence[Chosen],
+    mentions: Sequence[ReadMention],
+    taken: Mapping[int, Reason | None],
+    document: Document,
+    code_set: CodeSet,
+) -> dict[str, Outdone]:
+    """Why some of the chosen codes are not meant: (reason, the code that is, or "").
+
+    mentions: the patient's current ones. taken: words of mentions that are no current condition, with why.
+    """
+    codes = {one.code for one in chosen}
+    standing = [read for read in mentions if read.mention.code in codes]
+    named = {read.mention.code for read in standing}
+    found: dict[str, Outdone] = {}
+    for one in chosen:
+        if one.code not in named:
+            reason = _enclosed(one, standing, document) or _borrowed(one, standing, taken, document)
+            if reason is not None:
+                found[one.code] = reason
+    left = sorted(codes - found.keys())
+    return found | dict(_lacking(left, _literal(standing), named, code_set))
+
+
+def _enclosed(one: Chosen, mentions: Sequence[ReadMention], document: Document) -> Outdone | None:
+    """A name whose words are all inside a longer one of its category: "respiratory failure" of an acute one."""
+    words = [word_range(document, *span) for span in one.spans]
+    for read in mentions:
+        mention = read.mention
+        if category_of(mention.code) == category_of(one.code) and all(
+            place is not None and mention.first <= place[0] and place[1] <= mention.last for place in words
+        ):
+            return "less_specific", mention.code
+    return None
+
+
+def _borrowed(
+    one: Chosen, mentions: Sequence[ReadMention], taken: Mapping[int, Reason | None], document: Document
+) -> Outdone | None:
+    """A guess all of whose telling words are words of other codes' names: HIV for "hepatitis B"."""
+    if not one.guessed:
+        return None
+    ignored, norms = untelling_words(), document.words.norms
+    places = [word_range(document, *span) for span in one.spans]
+    words = {word for place in places if place for word in range(*place) if norms[word] not in ignored}
+    owners = [read for read in mentions if not words.isdisjoint(range(read.mention.first, read.mention.last))]
+    owned = {word for read in owners for word in range(read.mention.first, read.mention.last)}
+    if not owners or any(word not in owned and word not in taken for word in words):
+        return None
+    past = next((reason for word in sorted(words) if (reason := taken.get(word)) is not None), None)
+    return ("borrowed", owners[0].mention.code) if past is None else (past, "")
+
+
+def _lacking(
+    codes: Sequence[str], literal: Collection[str], named: Collection[str], code_set: CodeSet
+) -> Iterator[tuple[str, Outdone]]:
+    """Of "X without Y" and "X with Z" the former, unless the text says so in words and only suggests the latter."""
+    for code in codes:
+        for other in codes:
+            if is_with_and_without(code, other, code_set):
+                is_said = other in literal and code not in named
+                yield (code, ("less_specific", other)) if is_said else (other, ("less_specific", code))
+
+
+def _literal(mentions: Sequence[ReadMention]) -> set[str]:
+    """Codes that a mention names with what they lack."""
+    return {read.mention.code for read in mentions if not _LACKING.isdisjoint(read.phrase.split(" "))}
+
+
+def is_with_and_without(code: str, other: str, code_set: CodeSet) -> bool:
+    """Whether the names contradict each other: `code` with something, `other` without."""
+    if code == other or category_of(code) != category_of(other):
+        return False
+    names = [code_set.codes[one].display if one in code_set.codes else "" for one in (code, other)]
+    (base, kind), (other_base, other_kind) = _parts(names[0]), _parts(names[1])
+    return bool(base) and base == other_base and kind == "with" and other_kind in _LACKING
+
+
+@lru_cache(maxsize=4096)
+def _parts(name: str) -> tuple[str, str]:
+    match = _WITH.search(name)
+    return (name[: match.start()], match["kind"]) if match else ("", "")
