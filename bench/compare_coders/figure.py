@@ -12,7 +12,7 @@ from bench.compare_coders.page import LABELS
 from bench.compare_coders.results import BANDS, OURS, Results, Row
 
 # Okabe and Ito: told apart without red and green.
-COLOURS = ("#999999", "#56B4E9", "#0072B2", "#E69F00", "#009E73", "#D55E00")
+COLOURS = ("#999999", "#56B4E9", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00")
 
 
 def draw(results: Results, path: Path) -> None:

@@ -81,17 +81,23 @@ class Judged:
     seen: NDArray[np.int64]
 
 
+def picked(
+    rankings: Sequence[Ranking], folds: NDArray[np.int64], thresholds: Mapping[int, float]
+) -> list[frozenset[str]]:
+    """Of each note the codes from the threshold of its fold on."""
+    return [
+        frozenset(code for code, score in ranking if score >= thresholds[fold])
+        for ranking, fold in zip(rankings, folds.tolist(), strict=True)
+    ]
+
+
 def judge(
     rankings: Sequence[Ranking],
     golds: Sequence[frozenset[str]],
     folds: NDArray[np.int64],
-    thresholds: Mapping[int, float],
+    picked: Sequence[frozenset[str]],
 ) -> Judged:
-    """Compare each note's ranking with its gold codes, at the threshold of the note's fold."""
-    picked = [
-        frozenset(code for code, score in ranking if score >= thresholds[fold])
-        for ranking, fold in zip(rankings, folds.tolist(), strict=True)
-    ]
+    """Compare each note's ranking, and the codes picked for it, with its gold codes."""
     codes = sorted(frozenset().union(*golds, *picked))
     gold, chosen = _marked(golds, codes), _marked(picked, codes)
     by_fold = {fold: gold[folds != fold].sum(axis=0) for fold in np.unique(folds).tolist()}

@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.compare_coders import predictions
 from bench.compare_coders.intervals import Estimate
-from bench.compare_coders.results import BANDS, OURS, Results, Row
+from bench.compare_coders.results import BANDS, BY_SCORE, OURS, Results, Row
 from services.common.settings import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "coders.md"
@@ -19,6 +19,7 @@ LABELS = {
     "tfidf": "tf-idf, linear",
     "xgboost": "tf-idf, XGBoost",
     "transformer": "transformer, label-wise attention",
+    BY_SCORE: "Vigil, by score alone",
     OURS: "**Vigil**",
 }
 RANKED = {"map": "MAP", "p_at_5": "P@5", "p_at_15": "P@15"}
@@ -39,7 +40,10 @@ def tables(results: Results, times: Mapping[str, Mapping[str, Any]]) -> str:
         _table(
             results.rows,
             [*RANKED.values(), "training, s", "notes/s"],
-            lambda row: [*(_cell(row.figures[name]) for name in RANKED), *_cost(times.get(row.family, {}))],
+            lambda row: [
+                *(_cell(row.figures[name]) for name in RANKED),
+                *_cost(times.get(OURS if row.family == BY_SCORE else row.family, {})),
+            ],
         ),
         "**What is chosen, all pairs of note and code together (micro).**",
         _table(results.rows, list(MICRO.values()), lambda row: [_cell(row.figures[name]) for name in MICRO]),

@@ -1,6 +1,7 @@
 """Rankings as files: one line a note, `{"id", "ranking": [[code, score], ...]}`, best first, gzip.
 
-The file of our own coder begins with a line of its own, `{"threshold"}`, the operating point that it is served with.
+The file of our own coder begins with a line of its own, `{"threshold"}`, the operating point that it is served with,
+and its lines have what the service selects beside their ranking, `"selected": [code, ...]`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ DIGITS = 4
 
 def path_of(family: str) -> Path:
     """Where a family's rankings are kept; those of our own coder lie beside its model."""
-    return OURS if family == "ours" else FOLDER / f"{family}.jsonl.gz"
+    return OURS if family in ("ours", "by_score") else FOLDER / f"{family}.jsonl.gz"
 
 
 def write(path: Path, rankings: Mapping[str, Ranking]) -> None:
@@ -44,6 +45,13 @@ def read(path: Path) -> dict[str, list[tuple[str, float]]]:
     return {
         entry["id"]: [(code, float(score)) for code, score in entry["ranking"]] for entry in entries if "id" in entry
     }
+
+
+def selected(names: Sequence[str]) -> list[frozenset[str]]:
+    """What the service selects for each note, guidelines applied. Raises KeyError when a note is missing."""
+    with gzip.open(OURS, "rt", encoding="utf-8") as lines:
+        found = {entry["id"]: frozenset(entry["selected"]) for entry in map(json.loads, lines) if "id" in entry}
+    return [found[name] for name in names]
 
 
 def in_order(rankings: Mapping[str, Ranking], names: Sequence[str]) -> list[Ranking]:

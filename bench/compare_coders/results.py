@@ -14,7 +14,9 @@ from bench.compare_coders.metrics import Judged
 from bench.compare_coders.notes import Note, folds_of
 
 OURS = "ours"
-FAMILIES = ("rules", "logistic", "tfidf", "xgboost", "transformer", OURS)
+# Our own rankings chosen from by a threshold, as the other families are, with no guideline applied.
+BY_SCORE = "by_score"
+FAMILIES = ("rules", "logistic", "tfidf", "xgboost", "transformer", BY_SCORE, OURS)
 # Notes of the training folds that have the code: least and most.
 BANDS = {"20 and more": (20, 10**9), "5 to 19": (5, 19), "2 to 4": (2, 4), "once": (1, 1), "never": (0, 0)}
 
@@ -23,7 +25,10 @@ Samples = Mapping[str, NDArray[np.float64]]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One family. bands: precision, recall and F1 by frequency in training. thresholds: of the five folds."""
+    """One family. bands: precision, recall and F1 by frequency in training.
+
+    thresholds: of the five folds; none for ours, whose file says what the service selects.
+    """
 
     family: str
     figures: Mapping[str, Estimate]
@@ -59,8 +64,9 @@ def compared(notes: Sequence[Note]) -> Results:
     judged = None
     for family in FAMILIES:
         rankings = predictions.in_order(predictions.read(predictions.path_of(family)), names)
-        thresholds = metrics.held_out_thresholds(rankings, golds, folds)
-        judged = metrics.judge(rankings, golds, folds, thresholds)
+        thresholds = {} if family == OURS else metrics.held_out_thresholds(rankings, golds, folds)
+        picked = predictions.selected(names) if family == OURS else metrics.picked(rankings, folds, thresholds)
+        judged = metrics.judge(rankings, golds, folds, picked)
         samples[family] = sampled(judged, weights)
         figures = {name: estimate(values) for name, values in samples[family].items()}
         rows.append(Row(family, figures, _by_band(judged, weights), list(thresholds.values())))
@@ -96,7 +102,7 @@ def _by_band(judged: Judged, weights: NDArray[np.float64]) -> dict[str, dict[str
 
 
 def _differences(samples: Mapping[str, Samples]) -> dict[str, Difference]:
-    ours, others = samples[OURS], [family for family in samples if family != OURS]
+    ours, others = samples[OURS], [family for family in samples if family not in (OURS, BY_SCORE)]
     found = {}
     for name, values in ours.items():
         best = max(others, key=lambda family: samples[family][name][0])

@@ -24,7 +24,7 @@ ONCE = np.ones((1, 4))
 @pytest.fixture
 def judged() -> metrics.Judged:
     """Chosen from 0.5 on: A X, X A, A, A."""
-    return metrics.judge(RANKINGS, GOLDS, FOLDS, {0: 0.5, 1: 0.5})
+    return metrics.judge(RANKINGS, GOLDS, FOLDS, metrics.picked(RANKINGS, FOLDS, {0: 0.5, 1: 0.5}))
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,11 @@ from services.nlp_coder.reading import Reader
 THRESHOLDS = (0.18, 0.2, 0.22, 0.24, 0.26, 0.28, 0.3, 0.32, 0.34, 0.36)
 
 
+# Training keeps no words of what only the model proposes: the note's first word stands for them, which is hardly ever
+# a name of something. The rules about whose words a guess borrows thus rarely speak here; users see them more often.
+_NOWHERE = Occurrences(np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.float32), [(0, 1)])
+
+
 @dataclass(frozen=True, slots=True)
 class Served:
     """Of each note: scores by code, and the codes that are selected."""
@@ -35,17 +40,28 @@ class Served:
 def serve(examples: Sequence[Example], unseen: Unseen, fitted: Fitted, threshold: float, reader: Reader) -> Served:
     """What users get of these scores, with the guidelines applied."""
     ranker = Ranker(threshold, fitted.alone, fitted.hits)
-    # Words of what only the model proposes do not matter here; any will do.
-    somewhere = Occurrences(np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.float32), [(0, 1)])
     found = []
     for example, own, scored in zip(examples, unseen.candidates, unseen.with_model, strict=True):
         by_code = {code: Scored(code, score, score, [0]) for code, score in scored.items()}
-        basis = Basis(example.note, own, somewhere, Prediction(by_code, ModelVersion()))
+        basis = Basis(example.note, own, _NOWHERE, Prediction(by_code, ModelVersion()))
         found.append(ranked_codes(basis, ranker, reader))
     return Served(
         [{code.code: code.score for code in codes} for codes in found],
         [frozenset(code.code for code in codes if code.selected) for codes in found],
     )
+
+
+def serve_alone(examples: Sequence[Example], unseen: Unseen, fitted: Fitted, reader: Reader) -> Served:
+    """What users get when the model does not answer: the dictionary's scores, with the guidelines applied."""
+    ranker = Ranker(fitted.alone.threshold, fitted.alone, fitted.hits)
+    rankings, chosen = [], []
+    for example, own, scored in zip(examples, unseen.candidates, unseen.alone, strict=True):
+        # Scores of the folds' own stackers, given as a model's would be: the candidates are the same.
+        by_code = {code: Scored(code, score, 0.0, []) for code, score in scored.items()}
+        codes = ranked_codes(Basis(example.note, own, _NOWHERE, Prediction(by_code, ModelVersion())), ranker, reader)
+        rankings.append({code.code: code.score for code in codes})
+        chosen.append(frozenset(code.code for code in codes if code.selected))
+    return Served(rankings, chosen)
 
 
 def best_threshold(examples: Sequence[Example], unseen: Unseen, fitted: Fitted, reader: Reader) -> float:

@@ -96,11 +96,12 @@ def _cross_validation(
     golds = _golds(train)
     threshold = served.best_threshold(train, unseen, fitted, reader)
     given = served.serve(train, unseen, fitted, threshold, reader)
+    alone = served.serve_alone(train, unseen, fitted, reader)
     found = {
         "cross_validation": evaluation.report(given.rankings, golds, threshold, _frequency(train), given.chosen),
         "cross_validation_before_guidelines": evaluation.report(unseen.with_model, golds, threshold, _frequency(train)),
         "cross_validation_dictionary_alone": evaluation.report(
-            unseen.alone, golds, fitted.alone.threshold, _frequency(train)
+            alone.rankings, golds, fitted.alone.threshold, _frequency(train), alone.chosen
         ),
     }
     for name, figures in found.items():
@@ -114,10 +115,13 @@ def _look_at_dev(
 ) -> dict[str, object]:
     unseen = stacking.apply(fitted, dev)
     given = served.serve(dev, unseen, fitted, threshold, reader)
+    alone = served.serve_alone(dev, unseen, fitted, reader)
     found = {
         "dev": evaluation.report(given.rankings, _golds(dev), threshold, frequency, given.chosen),
         "dev_before_guidelines": evaluation.report(unseen.with_model, _golds(dev), threshold, frequency),
-        "dev_dictionary_alone": evaluation.report(unseen.alone, _golds(dev), fitted.alone.threshold, frequency),
+        "dev_dictionary_alone": evaluation.report(
+            alone.rankings, _golds(dev), fitted.alone.threshold, frequency, alone.chosen
+        ),
     }
     for name, figures in found.items():
         _say(name, figures)
