@@ -11,6 +11,7 @@ from cli.errors import CliError
 # Notes under way at a time: enough to keep the service busy, few enough to keep memory small.
 CONCURRENT = 8
 DEADLINE_S = 60.0
+_MOST_SLIPS = 20  # lines that are no requests and are named one by one
 LARGEST_ANSWER_BYTES = 64 * 1024 * 1024
 
 
@@ -48,11 +49,11 @@ def well_formed(text: Any) -> str:
     return "".join("\ufffd" if "\ud800" <= character <= "\udfff" else character for character in text)
 
 
-async def answers(requests: Iterator[Asked], method: str) -> AsyncIterator[tuple[Any, Any]]:
+async def answers(requests: Iterator[Asked | CliError], method: str) -> AsyncIterator[tuple[Any, Any]]:
     """(answer, the caller's id) of each request, in order, with bounded concurrency. method: of NlpCoderService.
 
-    Raises CliError when the service is away or refuses, and for a line that is no request once those before it are
-    answered.
+    A line that is no request comes as the error that says so, and the others are answered. Raises CliError when the
+    service is away or refuses, and at the end for the lines that were no requests.
     """
     import asyncio
     from collections import deque
@@ -70,12 +71,12 @@ async def answers(requests: Iterator[Asked], method: str) -> AsyncIterator[tuple
     async with grpc.aio.insecure_channel(target, options=options) as channel:
         call = getattr(NlpCoderServiceStub(channel), method)
         pending: deque[asyncio.Task[tuple[Any, Any]]] = deque()
-        slip: CliError | None = None
+        slips: list[CliError] = []
         try:
             while asked := _next(requests):
                 if isinstance(asked, CliError):
-                    slip = asked
-                    break
+                    slips.append(asked)
+                    continue
                 pending.append(asyncio.create_task(_ask(call, asked)))
                 if len(pending) >= CONCURRENT:
                     yield await pending.popleft()
@@ -86,11 +87,13 @@ async def answers(requests: Iterator[Asked], method: str) -> AsyncIterator[tuple
         finally:
             for task in pending:
                 task.cancel()
-    if slip:
-        raise slip
+    if slips:
+        named = [str(slip) for slip in slips[:_MOST_SLIPS]]
+        more = len(slips) - len(named)
+        raise CliError("\n".join([*named, f"{more} more lines were passed over."] if more else named))
 
 
-def _next(requests: Iterator[Asked]) -> Asked | CliError | None:
+def _next(requests: Iterator[Asked | CliError]) -> Asked | CliError | None:
     """The next request, or why there is none; None at the end."""
     try:
         return next(requests, None)

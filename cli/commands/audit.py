@@ -41,7 +41,7 @@ def audit(
     asyncio.run(_print_all(_requests(files or [Path("-")], codes)))
 
 
-def _requests(files: list[Path], codes: str | None) -> Iterator[Asked]:
+def _requests(files: list[Path], codes: str | None) -> Iterator[Asked | CliError]:
     """codes: of every plain file; None when each line brings its own."""
     from vigil.v1.nlp_coder_service_pb2 import AuditCodesRequest
 
@@ -55,7 +55,7 @@ def _requests(files: list[Path], codes: str | None) -> Iterator[Asked]:
             yield Asked(str(path), AuditCodesRequest(id=str(path), text="".join(lines(path)), codes=assigned))
 
 
-def _parsed(line: str, where: str) -> Asked:
+def _parsed(line: str, where: str) -> Asked | CliError:
     from vigil.v1.nlp_coder_service_pb2 import AuditCodesRequest
 
     try:
@@ -69,10 +69,10 @@ def _parsed(line: str, where: str) -> Asked:
         )
         return Asked(entry["id"], request)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CliError(
+        return CliError(
             f'{where} cannot be audited: it needs one JSON object {{"id","text","codes"}} with "codes" as ["J18.9",…]'
             f" ({type(error).__name__}: {error})."
-        ) from error
+        )
 
 
 def _listed(codes: Any) -> list[str]:
@@ -82,7 +82,7 @@ def _listed(codes: Any) -> list[str]:
     return codes
 
 
-async def _print_all(requests: Iterator[Asked]) -> None:
+async def _print_all(requests: Iterator[Asked | CliError]) -> None:
     async for answer, own_id in answers(requests, "AuditCodes"):
         print(json.dumps(as_json(answer) | {"id": own_id}, ensure_ascii=False), flush=True)
 

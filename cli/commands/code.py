@@ -36,7 +36,7 @@ def code(
     asyncio.run(_code_all(_requests(files or [Path("-")], jsonl=jsonl)))
 
 
-def _requests(files: list[Path], *, jsonl: bool) -> Iterator[Asked]:
+def _requests(files: list[Path], *, jsonl: bool) -> Iterator[Asked | CliError]:
     from vigil.v1.nlp_coder_service_pb2 import CodeNoteRequest
 
     for path in files:
@@ -48,7 +48,7 @@ def _requests(files: list[Path], *, jsonl: bool) -> Iterator[Asked]:
             yield Asked(str(path), CodeNoteRequest(id=str(path), text="".join(lines(path))))
 
 
-def _parsed(line: str, where: str) -> Asked:
+def _parsed(line: str, where: str) -> Asked | CliError:
     from vigil.v1.meta_pb2 import Span
     from vigil.v1.nlp_coder_service_pb2 import CodeNoteRequest
 
@@ -64,13 +64,13 @@ def _parsed(line: str, where: str) -> Asked:
         )
         return Asked(entry["id"], request)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CliError(
+        return CliError(
             f'{where} is not a note: it needs one JSON object {{"id","text"}} with "spans" as [[start,end],…]'
             f" ({type(error).__name__}: {error})."
-        ) from error
+        )
 
 
-async def _code_all(requests: Iterator[Asked]) -> None:
+async def _code_all(requests: Iterator[Asked | CliError]) -> None:
     async for answer, own_id in answers(requests, "CodeNote"):
         _print(answer.note, own_id)
 

@@ -30,6 +30,14 @@ _CODE = re.compile(
     r"[{}]|\w\(\)|\w\((?=[\w'\"])|\)[;:]|;\s*(?:\n|$)|=>|==|!=|&&|\|\||</|/>|::|\w=[\w\"']|\"\s*:|\",\s*\"|[a-z][A-Z]\w|\w_\w"
     r"|\b[A-Za-z]\w*\.[A-Za-z]\w*|https?://|<\w+|\[\w*\]|\b(?:SELECT|FROM|WHERE|JOIN|def|return|const|import|null)\b"
 )
+# What formats a text that people read, where a note was sent as HTML.
+_FORMATTING = re.compile(
+    r"</?(?:html|body|p|br|hr|div|span|b|i|u|em|strong|small|sub|sup|font|pre|center|blockquote|h[1-6]|ul|ol|li|dl|dt|dd"
+    r"|table|thead|tbody|tr|td|th)(?: [^<>]{0,200})?/?>|&(?:nbsp|lt|gt|amp|quot|#\d{2,5});",
+    re.IGNORECASE,
+)
+_PLAIN_WORD = re.compile(r"[A-Za-z]{3,}")
+_FEWEST_PLAIN_WORDS = 3
 _CODE_PER_CHARACTER = 0.055
 _SHORTEST_CODE = 60
 # Keys struck at random hold sequences of three letters that words do not.
@@ -103,4 +111,7 @@ def _is_hexadecimal(runs: Sequence[str]) -> bool:
 
 
 def _is_code(sample: str) -> bool:
+    bare = _FORMATTING.sub(" ", sample) if "<" in sample else sample
+    if len(_PLAIN_WORD.findall(bare)) >= _FEWEST_PLAIN_WORDS:
+        sample = bare
     return len(sample) >= _SHORTEST_CODE and len(_CODE.findall(sample)) > _CODE_PER_CHARACTER * len(sample)

@@ -11,8 +11,8 @@ from vigil.v1.nlp_coder_service_pb2 import AuditCodesResponse
 from vigil.v1.notes_pb2 import AUDIT_VERDICT_LESS_SPECIFIC, AUDIT_VERDICT_UNSUPPORTED, CodeAudit
 
 from cli.commands.audit import _requests, as_json
-from cli.errors import CliError
 from cli.main import create_app
+from cli.notes import Asked
 
 
 def written(path: Path, *lines: str) -> Path:
@@ -23,6 +23,7 @@ def written(path: Path, *lines: str) -> Path:
 def test_a_line_is_a_note_with_its_codes(tmp_path: Path) -> None:
     line = '{"id":7,"text":"\\ud800 fever","codes":["r509","I10"],"lang":"en","kind":"nursing"}'
     [asked] = _requests([written(tmp_path / "notes.jsonl", line, "")], None)
+    assert isinstance(asked, Asked)
     request = asked.request
     assert (asked.id, request.id, request.text, list(request.codes)) == (7, "7", "\ufffd fever", ["r509", "I10"])
     assert (request.language, request.kind) == ("en", "nursing")
@@ -31,6 +32,7 @@ def test_a_line_is_a_note_with_its_codes(tmp_path: Path) -> None:
 def test_a_plain_file_is_audited_with_the_codes_of_the_call(tmp_path: Path) -> None:
     path = written(tmp_path / "note.txt", "No fever.")
     [asked] = _requests([path], "R50.9, I10")
+    assert isinstance(asked, Asked)
     assert (asked.id, asked.request.text, list(asked.request.codes)) == (str(path), "No fever.\n", ["R50.9", "I10"])
 
 
@@ -45,10 +47,12 @@ def test_a_plain_file_is_audited_with_the_codes_of_the_call(tmp_path: Path) -> N
         '{"id":"1","text":["x"],"codes":[]}',
     ],
 )
-def test_a_line_that_cannot_be_audited_is_named(line: str, tmp_path: Path) -> None:
-    path = written(tmp_path / "notes.jsonl", '{"id":"0","text":"","codes":[]}', line)
-    with pytest.raises(CliError, match="line 2 cannot be audited"):
-        list(_requests([path], None))
+def test_a_line_that_cannot_be_audited_is_named_and_the_others_are_read(line: str, tmp_path: Path) -> None:
+    others = '{"id":"0","text":"","codes":[]}', '{"id":"2","text":"","codes":[]}'
+    path = written(tmp_path / "notes.jsonl", others[0], line, others[1])
+    first, slip, last = _requests([path], None)
+    assert [asked.id for asked in (first, last) if isinstance(asked, Asked)] == ["0", "2"]
+    assert "line 2 cannot be audited" in str(slip)
 
 
 @pytest.mark.parametrize("arguments", [[], ["--jsonl", "--codes", "I10"]])

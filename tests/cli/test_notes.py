@@ -31,21 +31,37 @@ async def service(monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int) -> Any:
     await server.stop(0)
 
 
-def requests(count: int) -> Iterator[Asked]:
+def requests(count: int) -> Iterator[Asked | CliError]:
     for number in range(count):
         yield Asked(number, AuditCodesRequest(id=str(number)))
-    raise CliError("the next line cannot be audited")
+    raise CliError("Cannot read the file")
 
 
-async def answered(asked: Iterator[Asked], into: list[tuple[str, Any]]) -> None:
+def with_slips(count: int) -> Iterator[Asked | CliError]:
+    for number in range(count):
+        yield CliError(f"line {number} cannot be audited")
+        yield Asked(number, AuditCodesRequest(id=str(number)))
+
+
+async def answered(asked: Iterator[Asked | CliError], into: list[tuple[str, Any]]) -> None:
     async for answer, own_id in answers(asked, "AuditCodes"):
         into.append((answer.id, own_id))
 
 
 @pytest.mark.usefixtures("service")
 @pytest.mark.parametrize("count", [0, 2 * CONCURRENT + 3])
-async def test_the_lines_before_one_that_is_no_request_are_answered(count: int) -> None:
+async def test_what_was_read_before_a_file_failed_is_answered(count: int) -> None:
     found: list[tuple[str, Any]] = []
-    with pytest.raises(CliError, match="cannot be audited"):
+    with pytest.raises(CliError, match="Cannot read"):
         await answered(requests(count), found)
     assert found == [(str(number), number) for number in range(count)]
+
+
+@pytest.mark.usefixtures("service")
+@pytest.mark.parametrize(("count", "last"), [(1, "line 0 cannot be audited"), (25, "5 more lines were passed over.")])
+async def test_lines_that_are_no_requests_are_named_and_the_others_answered(count: int, last: str) -> None:
+    found: list[tuple[str, Any]] = []
+    with pytest.raises(CliError) as slips:
+        await answered(with_slips(count), found)
+    assert found == [(str(number), number) for number in range(count)]
+    assert str(slips.value).splitlines()[-1] == last

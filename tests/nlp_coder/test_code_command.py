@@ -8,8 +8,13 @@ import pytest
 
 from cli.commands.code import _print, _requests, as_json
 from cli.errors import CliError
+from cli.notes import Asked
 from services.nlp_coder.handlers import Coder
 from tests.nlp_coder.fakes import coded
+
+
+def notes(path: Path, *, jsonl: bool = True) -> list[Asked]:
+    return [asked for asked in _requests([path], jsonl=jsonl) if isinstance(asked, Asked)]
 
 
 async def test_the_output_has_the_documented_fields_with_names_in_lower_case(coder: Coder) -> None:
@@ -41,7 +46,7 @@ async def test_an_abstention_is_said(coder: Coder) -> None:
 def test_plain_files_are_one_note_each_with_their_line_ends(tmp_path: Path) -> None:
     path = tmp_path / "note.txt"
     path.write_bytes(b"No fever.\r\nCough \xff.")
-    [asked] = _requests([path], jsonl=False)
+    [asked] = notes(path, jsonl=False)
     request = asked.request
     assert (request.id, request.text) == (str(path), "No fever.\r\nCough \ufffd.")
 
@@ -49,7 +54,7 @@ def test_plain_files_are_one_note_each_with_their_line_ends(tmp_path: Path) -> N
 def test_a_line_is_a_note_with_its_language_kind_and_spans(tmp_path: Path) -> None:
     path = tmp_path / "notes.jsonl"
     path.write_text('{"id":7,"text":"\\ud800 fever","lang":"en","kind":"nursing","spans":[[2,7]]}\n\n')
-    [asked] = _requests([path], jsonl=True)
+    [asked] = notes(path)
     request = asked.request
     assert (request.id, request.text, request.language, request.kind) == ("7", "\ufffd fever", "en", "nursing")
     assert [(span.start, span.end) for span in request.spans] == [(2, 7)]
@@ -58,7 +63,7 @@ def test_a_line_is_a_note_with_its_language_kind_and_spans(tmp_path: Path) -> No
 def test_null_spans_are_none(tmp_path: Path) -> None:
     path = tmp_path / "notes.jsonl"
     path.write_text('{"id":"1","text":"fever","spans":null}')
-    [asked] = _requests([path], jsonl=True)
+    [asked] = notes(path)
     assert list(asked.request.spans) == []
 
 
@@ -68,19 +73,28 @@ async def test_the_id_comes_back_as_it_was(
 ) -> None:
     path = tmp_path / "notes.jsonl"
     path.write_text(json.dumps({"id": own_id, "text": "Pneumonia."}))
-    [asked] = _requests([path], jsonl=True)
+    [asked] = notes(path)
     _print(await coded(coder, asked.request.text), asked.id)
     assert json.loads(capsys.readouterr().out)["id"] == own_id
 
 
 @pytest.mark.parametrize(
-    "line", ["fever", '{"id":"1"}', "[]", '{"id":"1","text":"x","spans":[[1]]}', '{"id":"1","text":5}']
+    "line",
+    [
+        "fever",
+        '{"id":"1"}',
+        "[]",
+        '{"id":"1","text":"x","spans":[[1]]}',
+        '{"id":"1","text":"x","spans":[[-1,0]]}',
+        '{"id":"1","text":5}',
+    ],
 )
-def test_a_line_that_is_no_note_is_named(line: str, tmp_path: Path) -> None:
+def test_a_line_that_is_no_note_is_named_and_the_others_are_read(line: str, tmp_path: Path) -> None:
     path = tmp_path / "notes.jsonl"
-    path.write_text('{"id":"0","text":""}\n' + line + "\n")
-    with pytest.raises(CliError, match="line 2 is not a note"):
-        list(_requests([path], jsonl=True))
+    path.write_text('{"id":"0","text":""}\n' + line + '\n{"id":"2","text":""}\n')
+    first, slip, last = _requests([path], jsonl=True)
+    assert [asked.id for asked in (first, last) if isinstance(asked, Asked)] == ["0", "2"]
+    assert "line 2 is not a note" in str(slip)
 
 
 def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
