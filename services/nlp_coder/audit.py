@@ -13,15 +13,19 @@ from services.nlp_coder.audit_facts import (
     denials,
     describing_words,
     facts_of,
+    history_code,
+    is_displaced,
     is_plain,
+    lacking,
     misplaced,
     missed_features,
     near,
     sided_code,
+    stated,
     support_features,
 )
 from services.nlp_coder.audit_policy import Auditor, Policy, Tables
-from services.nlp_coder.code_relations import as_published, leaves_nothing_to
+from services.nlp_coder.code_relations import as_published, has_what_lacks, leaves_nothing_to
 from services.nlp_coder.code_set import Code, category_of
 from services.nlp_coder.coding import RankedCode
 from services.nlp_coder.evidence import ReadMention
@@ -37,7 +41,8 @@ _TELLING = 3.9
 class Measured:
     """What the note holds of one assigned code. code: None when the code set has no such code.
 
-    misplaced: words, first and after the last, that tell the condition of the other side alone.
+    misplaced: words, first and after the last, that tell the condition of the other side alone, or without what the
+    code's name has. unstated: told of the past alone, or all in the words of a condition that excludes it.
     """
 
     code: Code | None
@@ -46,6 +51,7 @@ class Measured:
     denials: tuple[ReadMention, ...] = ()
     closer: Closer | None = None
     misplaced: tuple[tuple[int, int], ...] = ()
+    unstated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +85,7 @@ def audit(
     ranked: what the coder proposes for the note. degraded: whether it did so without the model.
     """
     policy, tables = auditor.dictionary_alone if degraded else auditor.with_model, auditor.tables
-    facts = facts_of(note, {entry.code: entry.score for entry in ranked})
+    facts = facts_of(note, {entry.code: entry.score for entry in ranked}, tables.reader.guidelines)
     held = _Held(facts, {entry.code: entry for entry in ranked}, policy, tables)
     published = [as_published(code, tables.reader.code_set) for code in assigned]
     known = frozenset(code for code in published if code is not None)
@@ -98,13 +104,19 @@ def measure(code: str | None, assigned: frozenset[str], facts: Facts, tables: Ta
     entry = tables.reader.code_set.codes.get(code or "")
     if entry is None:
         return Measured(None)
+    code_set, past = tables.reader.code_set, history_code(entry, facts)
+    told = [*misplaced(entry, facts, code_set), *lacking(entry, facts, code_set)]
+    closer = past if isinstance(past, Closer) else _closest(entry, assigned, facts, tables)
+    if closer is not None and closer.code in assigned:
+        closer = None
     return Measured(
         entry,
         tuple(support_features(entry, facts, tables.word_weights, tables.reader.code_set)),
         is_plain(entry, facts, tables.reader.chronic),
-        tuple(denials(entry, facts, tables.reader.code_set)),
-        _closest(entry, assigned, facts, tables),
-        tuple(misplaced(entry, facts, tables.reader.code_set)),
+        tuple(denials(entry, facts, code_set)),
+        closer,
+        tuple(told),
+        past is not None or is_displaced(entry, facts, tables.word_weights, code_set, _TELLING),
     )
 
 
@@ -113,7 +125,7 @@ def verdict_of(measured: Measured, policy: Policy) -> Verdict:
     own = policy.support.probability(measured.features)
     if measured.misplaced or (measured.denials and own < policy.contradicted):
         return "contradicted"
-    is_supported = measured.plainly or own >= policy.supported
+    is_supported = (measured.plainly or own >= policy.supported) and not measured.unstated
     if measured.closer is not None and measured.closer.score >= policy.closer:
         return "less_specific"
     return "supported" if is_supported else "unsupported"
@@ -145,16 +157,28 @@ def omission_features(code: Code, assigned: Sequence[Code], facts: Facts, tables
 
 
 def is_to_add(code: Code, assigned: Iterable[Code], facts: Facts, tables: Tables) -> bool:
-    """Whether a code adds to the assigned ones what the note does not deny, nor tell of the other side."""
+    """Whether a code adds to the assigned ones what the note tells of the patient now, and on its side."""
     if any(leaves_nothing_to(other, code) for other in assigned):
         return False
-    return not denials(code, facts, tables.reader.code_set) and not misplaced(code, facts, tables.reader.code_set)
+    code_set = tables.reader.code_set
+    if denials(code, facts, code_set) or misplaced(code, facts, code_set) or history_code(code, facts) is not None:
+        return False
+    return not is_displaced(code, facts, tables.word_weights, code_set, _TELLING)
 
 
 def _closest(code: Code, assigned: frozenset[str], facts: Facts, tables: Tables) -> Closer | None:
     """The best documented code that says more and that nobody assigned either."""
     is_complete = code.is_leaf or code.code in tables.formerly_complete
-    found = closer_codes(code, facts, tables.reader, is_complete=is_complete)
+    known, chronic = tables.reader.code_set.codes, tables.reader.chronic
+    # Where the words name only the closer one, or what the assigned one lacks, they decide, and not a score.
+    is_own = bool(stated(code, facts))
+    found = [
+        replace(closer, score=1.0)
+        if is_plain(known[closer.code], facts, chronic) and (not is_own or has_what_lacks(known[closer.code], code))
+        else closer
+        for closer in closer_codes(code, facts, tables.reader, is_complete=is_complete)
+    ]
+    found.sort(key=lambda closer: -closer.score)
     sided = sided_code(code, facts, tables.reader.code_set)
     if sided is not None:
         found.insert(0, replace(sided, score=1.0))

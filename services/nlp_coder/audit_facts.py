@@ -7,16 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from services.nlp_coder.code_relations import (
+    LACKING,
     SIDES,
     covers,
+    has_what_lacks,
     is_below,
     is_unspecified,
     on_side,
     says_more,
 )
 from services.nlp_coder.code_set import Code, CodeSet, category_of
-from services.nlp_coder.document import Document
 from services.nlp_coder.evidence import (
+    SYMPTOMS,
     ChronicConditions,
     CodeEvidence,
     ReadMention,
@@ -24,6 +26,9 @@ from services.nlp_coder.evidence import (
     is_current,
     is_patients,
 )
+from services.nlp_coder.excludes import excludes
+from services.nlp_coder.guidelines import Guidelines, HistoryCode, Spoken, past_of, spoken_of
+from services.nlp_coder.laterality import side_of
 from services.nlp_coder.ranking import logit
 from services.nlp_coder.reading import Reader, ReadNote
 from services.nlp_coder.tokens import words_of
@@ -37,8 +42,6 @@ _MOST_MENTIONS = 4
 _UNKNOWN_WORD = 11.5
 _BOTH = "bilateral"
 _ONE_SIDE = ("right", "left")
-# How far from a mention its side stands ("pain in the right knee").
-_SIDE_WORDS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class Facts:
     """One note, prepared for any number of codes.
 
     scores: of the ranked codes. categories: the best score of each category. said: the words that the note does not
-    deny or tell of others, with their first place.
+    deny or tell of others, with their first place. spoken: what is past, and what stands instead.
     """
 
     note: ReadNote
@@ -54,6 +57,7 @@ class Facts:
     categories: Mapping[str, float]
     evidence: Mapping[str, CodeEvidence]
     said: Mapping[str, int]
+    spoken: Spoken
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +69,19 @@ class Closer:
     words: Sequence[tuple[int, int]]
 
 
-def facts_of(note: ReadNote, scores: Mapping[str, float]) -> Facts:
+def facts_of(note: ReadNote, scores: Mapping[str, float], guidelines: Guidelines) -> Facts:
     """Gather what every code of the note is held against."""
     categories: dict[str, float] = {}
     for code, score in scores.items():
         categories[category_of(code)] = max(score, categories.get(category_of(code), 0.0))
-    return Facts(note, scores, categories, gathered(note.mentions), _said(note))
+    return Facts(
+        note,
+        scores,
+        categories,
+        gathered(note.mentions),
+        _said(note),
+        spoken_of(note.mentions, note.document, guidelines),
+    )
 
 
 def _said(note: ReadNote) -> dict[str, int]:
@@ -205,12 +216,37 @@ def closer_codes(code: Code, facts: Facts, reader: Reader, *, is_complete: bool)
     return sorted(found, key=lambda closer: (-closer.score, closer.code))
 
 
+def history_code(code: Code, facts: Facts) -> Closer | str | None:
+    """The history code that stands for a condition told of the past alone; "" for none, None when it is not past."""
+    history = past_of(code.code, facts.spoken)
+    return Closer(history.code, 1.0, history.words) if isinstance(history, HistoryCode) else history
+
+
+def is_displaced(code: Code, facts: Facts, weights: Mapping[str, float], code_set: CodeSet, telling: float) -> bool:
+    """Whether all that speaks for a code are the words of a condition that excludes it: "type 1 diabetes" of type 2.
+
+    telling: weight from which a word of a name says something.
+    """
+    if near(code, facts, code_set):
+        return False
+    words: set[int] = set()
+    for name, entry in facts.evidence.items():
+        is_other = name[0] == code.code[0] != SYMPTOMS and entry.patients
+        if is_other and (excludes(name, code.code, code_set) or excludes(code.code, name, code_set)):
+            words |= {word for read in entry.patients for word in range(read.mention.first, read.mention.last)}
+    if not words:
+        return False
+    own = {norm for norm in words_of(code.display).norms if weights.get(norm, _UNKNOWN_WORD) >= telling}
+    places = [word for word, norm in enumerate(facts.note.document.words.norms) if norm in own]
+    return bool(places) and words.issuperset(places)
+
+
 def sided_code(code: Code, facts: Facts, code_set: CodeSet) -> Closer | None:
     """The code for the one side told beside the mentions of a condition, where the assigned code leaves it open."""
     if "unspecified " not in code.display:
         return None
     document, mentions = facts.note.document, stated(code, facts)
-    sides = [_side(document, read.mention.first, read.mention.last) for read in mentions]
+    sides = [side_of(document, read.mention.first, read.mention.last) for read in mentions]
     told = {side for side, _word in sides if side}
     if len(told) != 1:
         return None
@@ -237,7 +273,7 @@ def misplaced(code: Code, facts: Facts, code_set: CodeSet) -> list[tuple[int, in
             continue
         for read in entry.patients:
             first, last = read.mention.first, read.mention.last
-            side, word = _side(facts.note.document, first, last)
+            side, word = side_of(facts.note.document, first, last)
             if side in (own, _BOTH):
                 return []
             if side:
@@ -245,24 +281,21 @@ def misplaced(code: Code, facts: Facts, code_set: CodeSet) -> list[tuple[int, in
     return words
 
 
+def lacking(code: Code, facts: Facts, code_set: CodeSet) -> list[tuple[int, int]]:
+    """Words that say in so many that it lacks what the code's name has: "without bleeding"; none if one states it."""
+    if stated(code, facts):
+        return []
+    return [
+        (read.mention.first, read.mention.last)
+        for name, entry in facts.evidence.items()
+        if name in code_set.codes and has_what_lacks(code, code_set.codes[name])
+        for read in entry.patients
+        if not LACKING.isdisjoint(read.phrase.split(" "))
+    ]
+
+
 def _sideless(code: Code) -> tuple[frozenset[str], str]:
     """The words of a code's name without those of sides, and the side; "" where it tells none, or several."""
     norms = frozenset(words_of(code.display).norms)
     sides = {SIDES[norm] for norm in norms if norm in SIDES}
     return norms - SIDES.keys() - {"unspecified"}, sides.pop() if len(sides) == 1 else ""
-
-
-def _side(document: Document, first: int, last: int) -> tuple[str, int]:
-    """The side told nearest to a mention, in its own sentence and between its commas."""
-    near_words = range(max(0, first - _SIDE_WORDS), min(len(document.words), last + _SIDE_WORDS))
-    told = [
-        (min(abs(word - first), abs(word - last + 1)), word)
-        for word in near_words
-        if document.words.norms[word] in SIDES
-        and document.sentence[word] == document.sentence[first]
-        and document.clauses[word] == document.clauses[first]
-    ]
-    if not told:
-        return "", first
-    word = min(told)[1]
-    return SIDES[document.words.norms[word]], word

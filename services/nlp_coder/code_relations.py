@@ -17,6 +17,9 @@ _OPEN = re.compile(
     r",? ?\b(?:unspecified|not specified|NOS|without complications)\b(?: (?:organism|site|type|cause)\b)?"
 )
 _SMALL_WORDS = frozenset({"of", "the", "and", "or", "in", "to", "a", "with", "without", "due", "other", "not", "by"})
+# A name up to what it has or lacks: "Type 2 diabetes mellitus" of "... without complications" and "... with ...".
+_WITH = re.compile(r",? (?P<kind>without|with|uncomplicated)\b")
+LACKING = frozenset({"without", "uncomplicated"})
 SIDES = {"right": "right", "left": "left", "bilateral": "bilateral", "both": "bilateral"}
 
 
@@ -75,6 +78,8 @@ def says_more(code: Code, assigned: Code) -> bool:
     named, already = _named(code.display), _named(assigned.display)
     if is_below(code.code, assigned.code):
         return not named <= already
+    if has_what_lacks(code, assigned):
+        return True
     # "Other" is what no sibling names, and so none of them says it more closely.
     if not is_unspecified(assigned) or assigned.display.startswith("Other ") or is_below(assigned.code, code.code):
         return False
@@ -84,6 +89,20 @@ def says_more(code: Code, assigned: Code) -> bool:
         return not code.display.startswith("Other ") and (fewer or (more and still == before))
     # "Pneumonia, unspecified organism" is all in "Pneumonia due to Klebsiella pneumoniae".
     return fewer and more
+
+
+def has_what_lacks(code: Code, other: Code) -> bool:
+    """Whether the names contradict each other: `code` with something, `other` without."""
+    if code.code == other.code or category_of(code.code) != category_of(other.code):
+        return False
+    (base, kind), (other_base, other_kind) = _parts(code.display), _parts(other.display)
+    return bool(base) and base == other_base and kind == "with" and other_kind in LACKING
+
+
+@lru_cache(maxsize=4096)
+def _parts(name: str) -> tuple[str, str]:
+    match = _WITH.search(name)
+    return (name[: match.start()], match["kind"]) if match else ("", "")
 
 
 @lru_cache(maxsize=4096)

@@ -95,14 +95,17 @@ def load_guidelines(code_set: CodeSet, chronic: ChronicConditions) -> Guidelines
     return Guidelines(code_set, load_standing_tables(code_set, chronic), load_status_terms(code_set))
 
 
-def apply_guidelines(
-    codes: Sequence[Scored],
-    mentions: Sequence[ReadMention],
-    document: Document,
-    guidelines: Guidelines,
-    kind: str = "",
-) -> Ruling:
-    """Rule on candidate codes of a note, in any order. kind: as in NoteReceived. Pure."""
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """How a note speaks of conditions: each mention's standing, all standings by code, and the codes they add."""
+
+    standings: Sequence[tuple[ReadMention, Standing]]
+    said: Mapping[str, set[Standing]]
+    added: Sequence[HistoryCode]
+
+
+def spoken_of(mentions: Sequence[ReadMention], document: Document, guidelines: Guidelines) -> Spoken:
+    """Read the standing of every mention, and the history, family and status codes of the note."""
     statuses = list(status_mentions(document, guidelines.status_terms))
     # A word of a status phrase says nothing else: a "former smoker" is none, and cataract surgery no cataract.
     used = {word for status in statuses for word in range(status.first, status.last)}
@@ -114,6 +117,27 @@ def apply_guidelines(
     ]
     standings: list[tuple[ReadMention, Standing]] = [*outside, *((read, _as_status(read)) for read in inside)]
     said = _said(standings, guidelines.code_set)
+    return Spoken(standings, said, _history(outside, statuses, said, guidelines.standing, document))
+
+
+def past_of(code: str, spoken: Spoken) -> HistoryCode | str | None:
+    """What stands instead of a code that the note tells of the past alone; "" for nothing, None when it is not past."""
+    if _contradiction(code, spoken.said) != "past":
+        return None
+    history = _history_of(code, spoken.added)
+    return next((one for one in spoken.added if one.code == history), "")
+
+
+def apply_guidelines(
+    codes: Sequence[Scored],
+    mentions: Sequence[ReadMention],
+    document: Document,
+    guidelines: Guidelines,
+    kind: str = "",
+) -> Ruling:
+    """Rule on candidate codes of a note, in any order. kind: as in NoteReceived. Pure."""
+    spoken = spoken_of(mentions, document, guidelines)
+    standings, said, added = spoken.standings, spoken.said, spoken.added
     taken = _taken(standings, said)
     withheld: dict[str, Withheld] = {}
     is_outpatient = kind in _OUTPATIENT_KINDS
@@ -125,7 +149,6 @@ def apply_guidelines(
             reason = _borrowed(candidate.spans, taken, document)
         if reason is not None:
             withheld[code] = Withheld(reason)
-    added = _history(outside, statuses, said, guidelines.standing, document)
     chosen = [one for one in codes if one.selected and one.code not in withheld]
     current = [read for read, standing in standings if standing in ("current", "uncertain")]
     outdone_codes = outdone(chosen, current, taken, document, guidelines.code_set)

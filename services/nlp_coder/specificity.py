@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import lru_cache
 from typing import Literal, Protocol
 
+from services.nlp_coder.code_relations import LACKING, has_what_lacks
 from services.nlp_coder.code_set import CodeSet, category_of
 from services.nlp_coder.document import Document, word_range
 from services.nlp_coder.evidence import ReadMention
@@ -17,9 +16,6 @@ Reason = Literal[
     "denied", "past", "family", "other", "hypothetical", "uncertain", "excludes1", "less_specific", "borrowed"
 ]
 Outdone = tuple[Reason, str]
-# A name up to what it has or lacks: "Type 2 diabetes mellitus" of "... without complications" and "... with ...".
-_WITH = re.compile(r",? (?P<kind>without|with|uncomplicated)\b")
-_LACKING = frozenset({"without", "uncomplicated"})
 
 
 class Chosen(Protocol):
@@ -90,28 +86,14 @@ def _lacking(
     codes: Sequence[str], literal: Collection[str], named: Collection[str], code_set: CodeSet
 ) -> Iterator[tuple[str, Outdone]]:
     """Of "X without Y" and "X with Z" the former, unless the text says so in words and only suggests the latter."""
+    known = code_set.codes
     for code in codes:
         for other in codes:
-            if is_with_and_without(code, other, code_set):
+            if code in known and other in known and has_what_lacks(known[code], known[other]):
                 is_said = other in literal and code not in named
                 yield (code, ("less_specific", other)) if is_said else (other, ("less_specific", code))
 
 
 def _literal(mentions: Sequence[ReadMention]) -> set[str]:
     """Codes that a mention names with what they lack."""
-    return {read.mention.code for read in mentions if not _LACKING.isdisjoint(read.phrase.split(" "))}
-
-
-def is_with_and_without(code: str, other: str, code_set: CodeSet) -> bool:
-    """Whether the names contradict each other: `code` with something, `other` without."""
-    if code == other or category_of(code) != category_of(other):
-        return False
-    names = [code_set.codes[one].display if one in code_set.codes else "" for one in (code, other)]
-    (base, kind), (other_base, other_kind) = _parts(names[0]), _parts(names[1])
-    return bool(base) and base == other_base and kind == "with" and other_kind in _LACKING
-
-
-@lru_cache(maxsize=4096)
-def _parts(name: str) -> tuple[str, str]:
-    match = _WITH.search(name)
-    return (name[: match.start()], match["kind"]) if match else ("", "")
+    return {read.mention.code for read in mentions if not LACKING.isdisjoint(read.phrase.split(" "))}

@@ -50,6 +50,18 @@ def assigned_with(*codes: str, system: str = "I10") -> dict[str, Any]:
         ("Fracture of the left femur.", "S72.90XA", "less_specific", "left femur", "S72.92"),
         ("Severe headache for a week.", "R51", "supported", "headache", ""),
         ("Pneumonia.", "J99.999", "unsupported", "", ""),
+        ("Fracture of left radius.", "S52.91XA", "contradicted", "left radius", ""),
+        ("Rotator cuff tear, left shoulder.", "M75.101", "contradicted", "left", ""),
+        ("Rotator cuff tear, left shoulder.", "M75.100", "less_specific", "left", "M75.102"),
+        ("Type 1 diabetes.", "E11.9", "unsupported", "", ""),
+        ("Type 1 diabetes.", "E10.9", "supported", "Type 1 diabetes", ""),
+        ("Type 2 diabetes with polyneuropathy.", "E11.9", "less_specific", "polyneuropathy", "E11.42"),
+        ("Esophageal varices with bleeding.", "I85.00", "less_specific", "with bleeding", "I85.01"),
+        ("Esophageal varices without bleeding.", "I85.01", "contradicted", "without bleeding", ""),
+        ("History of stroke in 2010.", "I63.9", "less_specific", "stroke", "Z86.73"),
+        ("New stroke today. History of stroke in 2010.", "I63.9", "supported", "stroke", ""),
+        ("History of asthma.", "J45.909", "supported", "asthma", ""),
+        ("AKI on CKD stage 3.", "N18.9", "less_specific", "CKD stage 3", "N18.30"),
     ],
 )
 async def test_a_code_is_held_against_the_note(  # noqa: PLR0917 - a table
@@ -80,8 +92,22 @@ async def test_what_nobody_coded_is_missing_the_likeliest_first(coder: Coder) ->
     assert [result.score for result in missing] == sorted((result.score for result in missing), reverse=True)
 
 
+async def test_a_past_condition_beside_its_history_code_is_unsupported(coder: Coder) -> None:
+    results = (await audited(coder, "History of stroke in 2010. Asthma.", "I63.9", "Z86.73")).results
+    assert [name_of(result.verdict) for result in results[:2]] == ["unsupported", "supported"]
+
+
+async def test_what_is_past_or_excluded_by_what_is_said_is_not_missing(coder: Coder) -> None:
+    results = (await audited(coder, "Type 1 diabetes. History of stroke in 2010.", "E10.9")).results
+    assert not {"E11.9", "I63.9"} & {result.code for result in results}
+
+
 def test_what_the_note_denies_is_not_missing_however_high_it_ranks(coder: Coder) -> None:
-    facts = facts_of(read_note("No pulmonary embolism. Asthma.", coder.reader), {"I26.99": 0.9, "J45.909": 0.9})
+    facts = facts_of(
+        read_note("No pulmonary embolism. Asthma.", coder.reader),
+        {"I26.99": 0.9, "J45.909": 0.9},
+        coder.reader.guidelines,
+    )
     listed = missing_codes([], facts, replace(coder.auditor.with_model, missing=0.0), coder.auditor.tables)
     assert [code for code, _omission in listed] == ["J45.909"]
 

@@ -28,7 +28,7 @@ def audit_page(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def test_each_planted_error_is_of_its_kind_and_the_same_every_time(planting: ModuleType, coder: Coder) -> None:
     code_set = coder.reader.code_set
     notes = [("Lobar pneumonia. No chest pain.", ["J18.1"]), ("Hypertension and asthma.", ["I10", "j45.909"])]
-    cases = [planting.case_of(read_note(text, coder.reader), {}, gold, 0, code_set) for text, gold in notes]
+    cases = [planting.case_of(read_note(text, coder.reader), {}, gold, 0, coder.reader) for text, gold in notes]
     first, second = planting.plant(cases, code_set)
     assert cases[1].gold == ("I10", "J45.909")
     assert first.unsupported in ("I10", "J45.909")

@@ -66,6 +66,7 @@ class Notes:
     plainly: NDArray[np.bool_]
     denied: NDArray[np.bool_]
     misplaced: NDArray[np.bool_]
+    unstated: NDArray[np.bool_]
     closer: NDArray[np.float64]
     suggested: NDArray[np.bool_]
     tables: Tables
@@ -80,7 +81,7 @@ def main() -> None:
 
     def cases(rankings: Sequence[Mapping[str, float]]) -> list[Case]:
         return [
-            case_of(example.note, ranking, example.gold, int(fold), reader.code_set)
+            case_of(example.note, ranking, example.gold, int(fold), reader)
             for example, ranking, fold in zip(examples, rankings, folds, strict=True)
         ]
 
@@ -165,6 +166,7 @@ def measured(cases: Sequence[Case], planted: Sequence[Planted], tables: Tables) 
         np.array([entry.plainly for _index, _kind, entry, _original in rows]),
         np.array([bool(entry.denials) for _index, _kind, entry, _original in rows]),
         np.array([bool(entry.misplaced) for _index, _kind, entry, _original in rows]),
+        np.array([entry.unstated for _index, _kind, entry, _original in rows]),
         np.array([entry.closer.score if entry.closer else -1.0 for _index, _kind, entry, _original in rows]),
         np.array([entry.closer is not None and entry.closer.code == original for *_rest, entry, original in rows]),
         tables,
@@ -227,7 +229,7 @@ def verdicts(notes: Notes, policy: Policy) -> NDArray[np.str_]:
         [
             notes.misplaced | (notes.denied & (support < policy.contradicted)),
             notes.closer >= policy.closer,
-            notes.plainly | (support >= policy.supported),
+            (notes.plainly | (support >= policy.supported)) & ~notes.unstated,
         ],
         ["contradicted", "less_specific", "supported"],
         "unsupported",

@@ -18,7 +18,7 @@ from random import Random
 from services.nlp_coder.audit_facts import Facts, facts_of
 from services.nlp_coder.code_relations import as_published, is_unspecified, says_more
 from services.nlp_coder.code_set import CodeSet, category_of, children
-from services.nlp_coder.reading import ReadNote
+from services.nlp_coder.reading import Reader, ReadNote
 
 SEED = 20261124
 # Codes of about one frequency: notes that have them, doubling.
@@ -45,14 +45,14 @@ class Planted:
     missing: str = ""
 
 
-def case_of(note: ReadNote, scores: Mapping[str, float], gold: Iterable[str], fold: int, code_set: CodeSet) -> Case:
+def case_of(note: ReadNote, scores: Mapping[str, float], gold: Iterable[str], fold: int, reader: Reader) -> Case:
     """scores: as served, from models that did not see the note. gold: as the corpus writes it.
 
     Gold codes that the code set does not have are left out.
     """
     best = dict(sorted(scores.items(), key=lambda entry: (-entry[1], entry[0]))[:100])
-    known = dict.fromkeys(code for sent in sorted(gold) if (code := as_published(sent, code_set)))
-    return Case(facts_of(note, best), tuple(known), fold)
+    known = dict.fromkeys(code for sent in sorted(gold) if (code := as_published(sent, reader.code_set)))
+    return Case(facts_of(note, best, reader.guidelines), tuple(known), fold)
 
 
 def plant(cases: Sequence[Case], code_set: CodeSet, seed: int = SEED) -> list[Planted]:
