@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from services.nlp_coder.code_relations import (
+    BOTH_SIDES,
     LACKING,
-    SIDES,
     covers,
     has_what_lacks,
     is_below,
     is_unspecified,
     on_side,
     says_more,
+    sideless,
 )
 from services.nlp_coder.code_set import Code, CodeSet, category_of
 from services.nlp_coder.evidence import (
@@ -40,7 +41,6 @@ MISSED = ("code_logit", "described", "plainly", "mentions", "said_otherwise", "c
 _MOST_MENTIONS = 4
 # Weight of a word that no name of the code set has: as rare as can be. ln(98,000), the number of names.
 _UNKNOWN_WORD = 11.5
-_BOTH = "bilateral"
 _ONE_SIDE = ("right", "left")
 
 
@@ -263,18 +263,18 @@ def misplaced(code: Code, facts: Facts, code_set: CodeSet) -> list[tuple[int, in
 
     A mention is of the condition when the name of its code says nothing but what the assigned one's does, sides aside.
     """
-    name, own = _sideless(code)
+    name, own = sideless(code)
     if own not in _ONE_SIDE:
         return []
     words: list[tuple[int, int]] = []
     for other_code, entry in facts.evidence.items():
         other = code_set.codes.get(other_code)
-        if other is None or category_of(other_code) != category_of(code.code) or not _sideless(other)[0] <= name:
+        if other is None or category_of(other_code) != category_of(code.code) or not sideless(other)[0] <= name:
             continue
         for read in entry.patients:
             first, last = read.mention.first, read.mention.last
             side, word = side_of(facts.note.document, first, last)
-            if side in (own, _BOTH):
+            if side in (own, BOTH_SIDES):
                 return []
             if side:
                 words.append((min(word, first), max(word + 1, last)))
@@ -292,10 +292,3 @@ def lacking(code: Code, facts: Facts, code_set: CodeSet) -> list[tuple[int, int]
         for read in entry.patients
         if not LACKING.isdisjoint(read.phrase.split(" "))
     ]
-
-
-def _sideless(code: Code) -> tuple[frozenset[str], str]:
-    """The words of a code's name without those of sides, and the side; "" where it tells none, or several."""
-    norms = frozenset(words_of(code.display).norms)
-    sides = {SIDES[norm] for norm in norms if norm in SIDES}
-    return norms - SIDES.keys() - {"unspecified"}, sides.pop() if len(sides) == 1 else ""

@@ -18,8 +18,9 @@ _OPEN = re.compile(
 )
 _SMALL_WORDS = frozenset({"of", "the", "and", "or", "in", "to", "a", "with", "without", "due", "other", "not", "by"})
 # A name up to what it has or lacks: "Type 2 diabetes mellitus" of "... without complications" and "... with ...".
-_WITH = re.compile(r",? (?P<kind>without|with|uncomplicated)\b")
+_WITH = re.compile(r",? (?P<kind>without|with|uncomplicated|unspecified$)(?!\w)")
 LACKING = frozenset({"without", "uncomplicated"})
+BOTH_SIDES = "bilateral"
 SIDES = {"right": "right", "left": "left", "bilateral": "bilateral", "both": "bilateral"}
 
 
@@ -92,11 +93,11 @@ def says_more(code: Code, assigned: Code) -> bool:
 
 
 def has_what_lacks(code: Code, other: Code) -> bool:
-    """Whether the names contradict each other: `code` with something, `other` without."""
+    """Whether the names contradict each other: `code` with something, `other` without, or unspecified ("COPD")."""
     if code.code == other.code or category_of(code.code) != category_of(other.code):
         return False
     (base, kind), (other_base, other_kind) = _parts(code.display), _parts(other.display)
-    return bool(base) and base == other_base and kind == "with" and other_kind in LACKING
+    return bool(base) and base == other_base and kind == "with" and other_kind in (*LACKING, "unspecified")
 
 
 @lru_cache(maxsize=4096)
@@ -113,6 +114,18 @@ def _named(display: str) -> frozenset[str]:
 
 def _open_parts(code: Code) -> int:
     return len(_OPEN.findall(code.display))
+
+
+def sideless(code: Code) -> tuple[frozenset[str], str]:
+    """The words of a code's name without those of sides, and the side; "" where it tells none, or several."""
+    norms = _norms(code.display)
+    sides = {SIDES[norm] for norm in norms if norm in SIDES}
+    return frozenset(norms - SIDES.keys() - {"unspecified"}), sides.pop() if len(sides) == 1 else ""
+
+
+@lru_cache(maxsize=4096)
+def _norms(display: str) -> frozenset[str]:
+    return frozenset(words_of(display).norms)
 
 
 def on_side(code: Code, side: str, code_set: CodeSet) -> str | None:

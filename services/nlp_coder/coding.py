@@ -9,13 +9,15 @@ from dataclasses import dataclass, replace
 from services.nlp_coder.assertion import Reading
 from services.nlp_coder.code_relations import as_published
 from services.nlp_coder.code_set import category_of
-from services.nlp_coder.document import Document
-from services.nlp_coder.evidence import ReadMention, gathered, is_current
+from services.nlp_coder.dictionary import Term
+from services.nlp_coder.document import Document, word_range
+from services.nlp_coder.evidence import ChronicConditions, ReadMention, gathered, is_current
 from services.nlp_coder.features import Occurrences
 from services.nlp_coder.guidelines import HistoryCode, Withheld, apply_guidelines
 from services.nlp_coder.laterality import sided_codes
-from services.nlp_coder.loose import LooseMention
+from services.nlp_coder.loose import LooseMention, untelling_words
 from services.nlp_coder.models import Prediction, Scored
+from services.nlp_coder.phrases import PhraseTable
 from services.nlp_coder.ranking import Candidates, Ranker, alone
 from services.nlp_coder.reading import Reader, ReadNote
 
@@ -33,6 +35,8 @@ _NEVER_GUESSED = frozenset({"R69", "R99"})
 _DIAGNOSTIC_SECTIONS = frozenset({"assessment", "impression"})
 # Words that a line may have beside the diagnosis that it states: "chronic", "stable", "to bone".
 _MOST_BESIDE = 2
+# The longest of the terms that name no condition.
+_STOP_TERM_WORDS = 5
 # "Metastatic breast cancer" states the breast cancer as well (guideline I.C.2).
 _SPREAD = "metastatic "
 # Diseases that single words name, "infection" or "wound", beside which something more exact mostly stands.
@@ -144,7 +148,7 @@ def ranked_codes(basis: Basis, ranker: Ranker, reader: Reader, kind: str = "") -
     """The best 100 codes by score, as the coding guidelines allow. kind: of the note, as in NoteReceived."""
     note = basis.note
     threshold = ranker.threshold if basis.prediction else ranker.dictionary_alone.threshold
-    proposed = {one.code: one for one in _proposed(basis, ranker, threshold)}
+    proposed = {one.code: one for one in _proposed(basis, ranker, threshold, reader)}
     mentions = _on_their_side(proposed, note, reader, threshold)
     ruling = apply_guidelines(list(proposed.values()), mentions, note.document, reader.guidelines, kind)
     added = {one.code: one for one in ruling.added}
@@ -180,7 +184,7 @@ def _on_their_side(
     ] if sided else note.mentions  # fmt: skip
 
 
-def _proposed(basis: Basis, ranker: Ranker, threshold: float) -> Iterator[_Proposed]:
+def _proposed(basis: Basis, ranker: Ranker, threshold: float, reader: Reader) -> Iterator[_Proposed]:
     """Each considered code that rests on words; one without is a prior, not a reading."""
     evidence, places = gathered(basis.note.mentions), _Places(basis)
     loose = {found.mention.code: found for found in basis.note.loose}
@@ -191,12 +195,34 @@ def _proposed(basis: Basis, ranker: Ranker, threshold: float) -> Iterator[_Propo
         others: Sequence[ReadMention] = own.others if own is not None else ()
         is_read = by_model is not None and by_model.positions and code not in _NEVER_GUESSED
         if patients or apart is not None or is_read:
-            if score < threshold and any(_is_stated(read, basis.note.document) for read in patients):
+            if score < threshold and any(_is_stated(read, basis.note.document, reader.chronic) for read in patients):
                 score = threshold  # noqa: PLW2901 - the same code's score, raised
-            yield _Proposed(code, score, score >= threshold, patients, others, apart, by_model, places)
+            one = _Proposed(code, score, score >= threshold, patients, others, apart, by_model, places)
+            if not (one.selected and one.guessed and _is_silent(one, reader.dictionary)):
+                yield one
 
 
-def _is_stated(read: ReadMention, document: Document) -> bool:
+def _is_silent(guess: _Proposed, dictionary: PhraseTable[Term]) -> bool:
+    """Whether what weighs most are words of a term that names no condition: the diabetes of a "diabetes nurse"."""
+    if guess.scored is None:
+        return False
+    document, ignored = guess.places.document, untelling_words()
+    place = word_range(document, *guess.places[guess.scored.positions[0]][0])
+    words = [word for word in range(*(place or (0, 0))) if document.words.norms[word] not in ignored]
+    return bool(words) and all(_in_stop_term(document, word, dictionary) for word in words)
+
+
+def _in_stop_term(document: Document, word: int, dictionary: PhraseTable[Term]) -> bool:
+    norms = document.words.norms
+    for start in range(max(0, word - _STOP_TERM_WORDS), word + 1):
+        if document.stops[start] > word:
+            found = dictionary.longest_from(norms, start, document.stops[start])
+            if found is not None and found[0] > word and not found[1].code:
+                return True
+    return False
+
+
+def _is_stated(read: ReadMention, document: Document, chronic: ChronicConditions) -> bool:
     """Whether a clinician names a disease as the diagnosis: it is coded on that statement (guideline I.A.19).
 
     Training notes have no such sections and no lists of problems, so the model knows nothing of them.
@@ -205,7 +231,8 @@ def _is_stated(read: ReadMention, document: Document) -> bool:
     return (
         mention.kind == "disease"
         and mention.code not in _TOO_VAGUE
-        and _is_plain(read)
+        and read.reading.status == "present"
+        and is_current(read.reading, mention.code, chronic)
         and (
             document.section_name(mention.first) in _DIAGNOSTIC_SECTIONS
             or read.phrase.startswith(_SPREAD)
@@ -221,10 +248,6 @@ def _is_all_said(read: ReadMention, document: Document) -> bool:
     before = first - bisect_left(sentence, own, 0, first)
     after = bisect_right(sentence, own, last) - last
     return before + after <= _MOST_BESIDE
-
-
-def _is_plain(read: ReadMention) -> bool:
-    return read.reading.status == "present" and not read.reading.historical
 
 
 def _values(basis: Basis, ranker: Ranker) -> Iterable[tuple[str, float]]:

@@ -25,9 +25,10 @@ _FEWEST_OVER_COMMAS, _FEWEST_OVER_SIDES = 4, 3
 # Stands for nothing, and keeps the terms inside it from matching: "coma score" is no coma.
 _NO_CODE = ""
 # Acronyms that in lower case are everyday words; only their capitals are the acronym.
-_ALSO_WORDS = frozenset({"cap", "pad", "pin", "ha", "aids", "ms"})
+_ALSO_WORDS = frozenset({"cap", "pad", "pin", "ha", "aids", "ms", "tips"})
 _PARENTHESIS = re.compile(r"\s*[(\[][^)\]]*[)\]]")
 _PARENTHESIS_ONLY = re.compile(r"(\w+) \((\w+)\) (.*)")
+_JOINERS = frozenset({"of", "in", "with", "to", "and", "or", "due", "the"})
 # Endings that say "nothing more is known", which notes leave out. Conventions I.A.6, ICD-10-CM Guidelines 2026.
 _UNSPECIFIED = re.compile(
     r"(?:,? unspecified(?: (?:organism|site|type|cause|degree|side|whether [a-z ]+))?|,? NOS"
@@ -93,12 +94,14 @@ def load_dictionary(code_set: CodeSet) -> PhraseTable[Term]:
 
 
 def find_mentions(dictionary: PhraseTable[Term], document: Document) -> list[Mention]:
-    """Longest terms, left to right, that do not cross a sentence or punctuation, but for `bridged`."""
+    """Longest terms, left to right, that do not cross a sentence or punctuation, but for `bridged`.
+
+    A term that names no condition is there without a code: its words are no part of any other.
+    """
     found = [
         Mention(first, last, term.code, term.kind)
         for first, last, term in matches(dictionary, document)
-        if term.code != _NO_CODE
-        and not (document.words.norms[first] in _ALSO_WORDS and last == first + 1 and not _is_shouted(document, first))
+        if not (document.words.norms[first] in _ALSO_WORDS and last == first + 1 and not _is_shouted(document, first))
     ]
     for long in bridged(dictionary, document):
         met = [one for one in found if one.first < long.last and long.first < one.last]
@@ -204,7 +207,8 @@ def _variants(term: str) -> Iterable[str]:
     if plain != term:
         yield plain
     swapped = _PARENTHESIS_ONLY.match(term)
-    if swapped:
+    # "Adhesions (of) stomach" is no "of stomach".
+    if swapped and swapped[2] not in _JOINERS:
         yield f"{swapped[2]} {swapped[3]}"
     short = _UNSPECIFIED.sub("", plain)
     if _OTHER.match(short):

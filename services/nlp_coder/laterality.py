@@ -12,6 +12,25 @@ from services.nlp_coder.evidence import ReadMention, is_patients
 # How far from a mention its side stands ("pain in the right knee").
 _SIDE_WORDS = 4
 _LEFT_OPEN = "unspecified "
+_NO_SIDE_BEFORE = frozenset(
+    {
+        "now",
+        "away",
+        "after",
+        "before",
+        "then",
+        "here",
+        "there",
+        "at",
+        "back",
+        "the",
+        "his",
+        "her",
+        "him",
+        "hand",
+        "handed",
+    }
+)
 
 
 def side_of(document: Document, first: int, last: int, openings: Collection[int] = ()) -> tuple[str, int]:
@@ -25,7 +44,7 @@ def side_of(document: Document, first: int, last: int, openings: Collection[int]
     told = [
         (min(abs(word - first), abs(word - last + 1)), word)
         for word in near_words
-        if norms[word] in SIDES
+        if is_side(norms, word)
         and document.sentence[word] == document.sentence[first]
         and document.clauses[word] == document.clauses[first]
     ]
@@ -34,11 +53,17 @@ def side_of(document: Document, first: int, last: int, openings: Collection[int]
         return SIDES[norms[word]], word
     is_behind = (
         last < count
-        and norms[last] in SIDES
+        and is_side(norms, last)
         and document.sentence[last] == document.sentence[first]
         and not {last, last + 1} & set(openings)
     )
     return (SIDES[norms[last]], last) if is_behind else ("", first)
+
+
+def is_side(norms: Sequence[str], word: int) -> bool:
+    """Whether a word tells a side; that of "right now" and "left the hospital" does not."""
+    following = norms[word + 1] if word + 1 < len(norms) else ""
+    return norms[word] in SIDES and following not in _NO_SIDE_BEFORE
 
 
 def sided_codes(mentions: Sequence[ReadMention], document: Document, code_set: CodeSet) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,9 +14,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from services.nlp_coder.code_relations import SIDES
 from services.nlp_coder.data_files import rows
 from services.nlp_coder.dictionary import Mention, Term
 from services.nlp_coder.document import Document
+from services.nlp_coder.laterality import is_side
 from services.nlp_coder.numbered import bits_of, by_number
 from services.nlp_coder.phrases import PhraseTable
 
@@ -23,6 +26,8 @@ from services.nlp_coder.phrases import PhraseTable
 _WIDEST = 13
 _FEWEST_WORDS, _MOST_WORDS = 2, 6
 _WITHOUT = "without"
+# Where "a" is a letter and no article, and so tells everything: "vitamin A deficiency" is not any other.
+_LETTER_A = re.compile(r"\b(?:vitamin|hepatitis|group|type|class|hemophilia|influenza|factor|protein|cluster) a\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,7 @@ def loose_table(dictionary: PhraseTable[Term]) -> LooseTable:
     for phrase, term in dictionary.phrases.items():
         words = frozenset(map(intern, phrase.split(" ")))
         telling = words - ignored
-        if term.code and _FEWEST_WORDS <= len(telling) <= _MOST_WORDS:
+        if term.code and _FEWEST_WORDS <= len(telling) <= _MOST_WORDS and not _LETTER_A.search(phrase):
             terms.setdefault((telling, _WITHOUT in words), term)
     frequency = Counter(word for telling, _lacking in terms for word in telling)
     by_pair: dict[str, dict[str, list[LooseTerm]]] = {}
@@ -151,9 +156,10 @@ def _promising(table: LooseTable, document: Document, hidden: Sequence[int]) -> 
         if number != current:
             own = at[bounds[number] : bounds[number + 1]]
             current, done = number, set()
-            sentence = _Sentence({norms[word]: word for word in reversed(own)}, int(bits[number]))
+            telling_here = [word for word in reversed(own) if norms[word] not in SIDES or is_side(norms, word)]
+            sentence = _Sentence({norms[word]: word for word in telling_here}, int(bits[number]))
         rarest = norms[at[index]]
-        if rarest not in done:
+        if rarest not in done and rarest in sentence.places:
             done.add(rarest)
             yield rarest, sentence
 

@@ -64,21 +64,28 @@ def _loaded() -> Reader:
 def read_note(text: str, reader: Reader) -> ReadNote:
     """Read `text`. Pure; never raises on any text."""
     document = read(text, reader.grammar)
+    found = find_mentions(reader.dictionary, document)
     mentions = [
         ReadMention(
             mention,
             document.reading(mention.first, mention.last),
             " ".join(document.words.norms[mention.first : mention.last]),
         )
-        for mention in find_mentions(reader.dictionary, document)
-        if not document.in_header(mention.first) and not _is_done_now(mention, document)
+        for mention in found
+        if mention.code and not document.in_header(mention.first) and not _is_done_now(mention, document)
     ]
-    return ReadNote(document, mentions, _loose(document, mentions, reader))
+    silent = [mention for mention in found if not mention.code]
+    return ReadNote(document, mentions, _loose(document, mentions, silent, reader))
 
 
-def _loose(document: Document, mentions: list[ReadMention], reader: Reader) -> list[LooseMention]:
-    """What is denied, or said of others, is looked past; so is what reads so as a whole, or a whole name excludes."""
-    found = find_loose(reader.loose, document, hidden_words(mentions, len(document.words)))
+def _loose(
+    document: Document, mentions: list[ReadMention], silent: Sequence[Mention], reader: Reader
+) -> list[LooseMention]:
+    """What is denied, said of others or names no condition is looked past; so is what a whole name excludes."""
+    hidden = hidden_words(mentions, len(document.words))
+    for mention in silent:
+        hidden[mention.first : mention.last] = b"\x01" * (mention.last - mention.first)
+    found = find_loose(reader.loose, document, hidden)
     return [
         one
         for one in found

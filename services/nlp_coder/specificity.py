@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Literal, Protocol
 
-from services.nlp_coder.code_relations import LACKING, has_what_lacks
+from services.nlp_coder.code_relations import BOTH_SIDES, LACKING, has_what_lacks, sideless
 from services.nlp_coder.code_set import CodeSet, category_of
 from services.nlp_coder.document import Document, word_range
 from services.nlp_coder.evidence import ReadMention
@@ -49,8 +49,10 @@ def outdone(
             reason = _enclosed(one, standing, document) or _borrowed(one, standing, taken, document)
             if reason is not None:
                 found[one.code] = reason
+    guesses = {one.code for one in chosen if one.guessed}
     left = sorted(codes - found.keys())
-    return found | dict(_lacking(left, _literal(standing), named, code_set))
+    found |= dict(_lacking(left, _literal(standing), named, code_set))
+    return found | dict(_beside_a_side(sorted(codes - found.keys()), guesses, code_set))
 
 
 def _enclosed(one: Chosen, mentions: Sequence[ReadMention], document: Document) -> Outdone | None:
@@ -92,6 +94,25 @@ def _lacking(
             if code in known and other in known and has_what_lacks(known[code], known[other]):
                 is_said = other in literal and code not in named
                 yield (code, ("less_specific", other)) if is_said else (other, ("less_specific", code))
+
+
+def _beside_a_side(codes: Sequence[str], guesses: Collection[str], code_set: CodeSet) -> Iterator[tuple[str, Outdone]]:
+    """Of codes that differ in the side alone: an open side beside a told one, one side beside both, a guessed other."""
+    alike: dict[tuple[str, frozenset[str]], list[tuple[str, str]]] = {}
+    for code in codes:
+        if code in code_set.codes:
+            words, side = sideless(code_set.codes[code])
+            alike.setdefault((category_of(code), words), []).append((code, side))
+    for group in alike.values():
+        sided = sorted((code in guesses, side != BOTH_SIDES, code) for code, side in group if side)
+        if not sided:
+            continue
+        best = sided[0][2]
+        best_is_both = not sided[0][1]
+        for code, side in group:
+            is_guessed = code in guesses and best not in guesses
+            if code != best and (not side or best_is_both or is_guessed):
+                yield code, ("less_specific", best)
 
 
 def _literal(mentions: Sequence[ReadMention]) -> set[str]:
