@@ -58,7 +58,6 @@ _SPELLING: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 # Endings that look plural and are not.
 _NOT_PLURAL = ("ss", "us", "is", "as", "os")
 
-_ACHES = ("headaches", "backaches", "toothaches", "earaches", "stomachaches", "bellyaches")
 # Latin and Greek plurals that notes and code set use side by side, and the negation that tokenized notes part; local.
 _IRREGULAR = {
     "metastases": "metastasis",
@@ -109,8 +108,6 @@ def _singular(word: str) -> str:
         return _IRREGULAR[word]
     if len(word) < 5 or not word.endswith("s") or word.endswith(_NOT_PLURAL):  # noqa: PLR2004 - "ribs" goes, "gas" stays
         return word
-    if word.endswith(_ACHES):
-        return word[:-1]
     if word.endswith("ies"):
         return word[:-3] + "y"
     if word.endswith(("xes", "ches", "shes", "sses")):
