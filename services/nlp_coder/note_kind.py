@@ -86,8 +86,7 @@ def _in_text(document: Document, cues: Cues) -> Iterator[tuple[str, KindCue]]:
 
 
 def _matches(norms: list[str], table: PhraseTable[tuple[str, KindCue]]) -> Iterator[tuple[str, KindCue]]:
-    for start, norm in enumerate(norms):
-        if norm in table.openers:
-            found = table.longest_from(norms, start, len(norms))
-            if found is not None:
-                yield found[1]
+    for start in range(len(norms)):
+        found = table.longest_from(norms, start, len(norms))
+        if found is not None:
+            yield found[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.nlp_coder.code_set import CodeSet, load_code_set
