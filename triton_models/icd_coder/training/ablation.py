@@ -63,7 +63,7 @@ def main() -> None:
     )
     fitted, unseen = stacking.fit(train)
     threshold = served.best_threshold(train, unseen, fitted, reader)
-    errors = _errors(train, served.serve(train, unseen, fitted, threshold, reader), reader)
+    errors = _errors(train, served.serve(train, unseen, fitted, threshold, reader), threshold, reader)
     (HERE.parent / "ablation.json").write_text(json.dumps({"parts": found, "errors": errors}, indent=1) + "\n")
 
 
@@ -110,13 +110,15 @@ def _without_synonyms() -> Reader:
         dictionary._synonyms = kept  # type: ignore[assignment]  # noqa: SLF001
 
 
-def _errors(examples: Sequence[Example], given: Served, reader: Reader) -> dict[str, object]:
+def _errors(examples: Sequence[Example], given: Served, threshold: float, reader: Reader) -> dict[str, object]:
     """Gold codes that are not selected, and selected codes that are not gold, by why."""
     missed, false = Counter[str](), Counter[str]()
     for example, ranking, selected in zip(examples, given.rankings, given.chosen, strict=True):
         said = {read.mention.code for read in example.note.mentions}
         for code in example.gold - selected:
-            missed[_why_missed(code, said, selected, ranking, reader)] += 1
+            is_withheld = ranking.get(code, 0.0) >= threshold
+            why = "withheld by the guidelines" if is_withheld else _why_missed(code, said, selected, ranking, reader)
+            missed[why] += 1
         for code in selected - example.gold:
             false[_why_false(code, example.gold)] += 1
     return {
@@ -132,8 +134,8 @@ def _why_missed(code: str, said: set[str], selected: frozenset[str], ranking: di
     if any(other[:3] == code[:3] for other in selected):
         return "another code of the same category was selected"
     if code in said:
-        return "found in the text, and not selected (denied, past, or unsure)"
-    return "ranked, below the threshold" if code in ranking else "not found at all"
+        return "found in the text, below the threshold"
+    return "ranked by the text model, below the threshold" if code in ranking else "not found at all"
 
 
 def _why_false(code: str, gold: frozenset[str]) -> str:
