@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from services.nlp_coder.code_priors import OF_CODE, of_code
 from services.nlp_coder.evidence import CodeEvidence, ReadMention, gathered
 from services.nlp_coder.loose import LooseMention
 from services.nlp_coder.reading import ReadNote
 
-# Columns of the evidence matrix, in order. The graph of `icd_coder` counts on the first one.
-EVIDENCE = (
+# Columns of the evidence matrix that tell what was found, in order. The graph of `icd_coder` counts on the first one.
+FOUND = (
     "mentions",
     "phrase_precision_logit",
     "code_precision_logit",
@@ -31,9 +32,10 @@ EVIDENCE = (
     "loose_words",
     "loose_precision_logit",
 )
+EVIDENCE = (*FOUND, *OF_CODE)
 # Below every logit that is written: nothing was found.
 NO_LOGIT = -7.0
-# The row of a code that the dictionary has not found at all.
+# `FOUND` of a code that the dictionary has not found at all.
 NOTHING_FOUND = (0.0, NO_LOGIT, NO_LOGIT, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, NO_LOGIT)
 # Marks, in the statistics of training, a code whose words stood apart.
 LOOSE = "~"
@@ -76,7 +78,7 @@ class Stacker:
 class Ranker:
     r"""How evidence becomes scores. threshold: operating point of the model's scores, 0 to 1.
 
-    hits: by "phrase\tcode", by code, and by "~code" for words that stood apart.
+    hits: by "phrase\tcode", by code, by "~code" for words that stood apart, and by "^" and the beginning of codes.
     """
 
     threshold: float
@@ -143,7 +145,7 @@ def _row(code: str, evidence: CodeEvidence, loose: LooseMention | None, hits: Hi
     if loose is not None:
         right, seen = hits.get(LOOSE + code, (0, 0))
         row[10:] = loose.tightness, loose.words, logit((right + _UNKNOWN_LOOSE_PRECISION) / (seen + 1.0))
-    return row
+    return row + of_code(code, hits)
 
 
 def precision(read: ReadMention, hits: Hits) -> float:

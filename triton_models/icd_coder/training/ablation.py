@@ -22,14 +22,14 @@ import evaluation  # noqa: E402
 import numpy as np  # noqa: E402
 import served  # noqa: E402
 import stacking  # noqa: E402
-from corpus import FOLDS, Example  # noqa: E402
-from numpy.typing import NDArray  # noqa: E402
-from rows import FEATURES, TEXT, Considered  # noqa: E402
+from corpus import Example  # noqa: E402
+from rows import FEATURES, TEXT  # noqa: E402
 from served import Served  # noqa: E402
-from stacking import Rankings  # noqa: E402
+from stacking import Fitted, Rankings, Rows, Split, Unseen  # noqa: E402
 
 from services.nlp_coder import dictionary  # noqa: E402
-from services.nlp_coder.ranking import EVIDENCE, NOTHING_FOUND  # noqa: E402
+from services.nlp_coder.code_priors import OF_CODE  # noqa: E402
+from services.nlp_coder.ranking import EVIDENCE, FOUND, NOTHING_FOUND  # noqa: E402
 from services.nlp_coder.reading import Reader, load_reader  # noqa: E402
 
 LOOSE = tuple(name for name in EVIDENCE if name.startswith("loose"))
@@ -41,6 +41,7 @@ PARTS = {
     "without the dictionary": EVIDENCE,
     "without terms whose words stand apart": LOOSE,
     "without the precision of phrases in training": ("phrase_precision_logit", "code_precision_logit", "code_seen"),
+    "without the precision of the codes around, and the place of the code": OF_CODE,
     "without how mentions read": ("present", "possible", "historical", "said_otherwise"),
 }
 
@@ -50,55 +51,59 @@ def main() -> None:
     path = Path(os.environ.get("VIGIL_TRAINING_DATA", "../shared/data")) / "codiesp" / "train.jsonl.gz"
     reader = load_reader()
     train = corpus.load(path, reader)
-    folds = corpus.folds_of(len(train))
-    tables = stacking.unseen_tables(train, folds)
-    found = {"all of it": _figures(train, _trees(train, tables, folds))}
-    for name, columns in PARTS.items():
-        found[name] = _figures(train, _trees(train, [_blind(table, columns) for table in tables], folds))
-        print(name, found[name], flush=True)
-    found["logistic regression instead of trees"] = _figures(train, _logistic(train, tables, folds))
-    bare = corpus.load(path, _without_synonyms())
-    found["without the clinical synonyms, names of the code set alone"] = _figures(
-        bare, _trees(bare, stacking.unseen_tables(bare, folds), folds)
-    )
-    fitted, unseen = stacking.fit(train)
+    parts = stacking.split(train)
+    unseen = stacking.cross_validated(parts)
+    fitted = stacking.fit(train)
     threshold = served.best_threshold(train, unseen, fitted, reader)
+    # Scores are probabilities whatever they rest on: one threshold for all.
+    found = {"all of it": _figures(train, unseen, fitted, threshold, reader)}
+    for name, columns in PARTS.items():
+        blind = [replace(part, rest=_blind(part.rest, columns), own=_blind(part.own, columns)) for part in parts]
+        without = replace(unseen, with_model=stacking.scored_by_trees(blind))
+        found[name] = _figures(train, without, fitted, threshold, reader)
+        print(name, found[name], flush=True)
+    by_logistic = replace(unseen, with_model=_logistic(parts))
+    found["logistic regression instead of trees"] = _figures(train, by_logistic, fitted, threshold, reader)
+    bare_reader = _without_synonyms()
+    bare = corpus.load(path, bare_reader)
+    found["without the clinical synonyms, names of the code set alone"] = _figures(
+        bare, stacking.cross_validated(stacking.split(bare)), fitted, threshold, bare_reader
+    )
     errors = _errors(train, served.serve(train, unseen, fitted, threshold, reader), threshold, reader)
     (HERE.parent / "ablation.json").write_text(json.dumps({"parts": found, "errors": errors}, indent=1) + "\n")
 
 
-def _figures(examples: Sequence[Example], rankings: Rankings) -> dict[str, float]:
-    """MAP and micro-F1 before the guidelines."""
+def _figures(
+    examples: Sequence[Example], unseen: Unseen, fitted: Fitted, threshold: float, reader: Reader
+) -> dict[str, float]:
+    """MAP and micro-F1 of what users get, with the guidelines."""
+    given = served.serve(examples, unseen, fitted, threshold, reader)
     golds = [example.gold for example in examples]
-    threshold = evaluation.best_threshold(rankings, golds)
-    figures = evaluation.report(rankings, golds, threshold, Counter())
+    figures = evaluation.report(given.rankings, golds, threshold, Counter(), given.chosen)
     return {"map": figures["map"]["value"], "micro_f1": figures["micro_f1"]["value"]}  # type: ignore[index]
 
 
-def _trees(examples: Sequence[Example], tables: Sequence[Considered], folds: NDArray[np.int64]) -> Rankings:
-    return stacking.with_trees(examples, tables, folds)[0]
+def _blind(rows: Rows, columns: Sequence[str]) -> Rows:
+    silent = dict(zip(FOUND, NOTHING_FOUND, strict=True))
+    tables = []
+    for table in rows.tables:
+        values = table.rows.copy()
+        for name in columns:
+            values[:, FEATURES.index(name)] = silent.get(name, 0.0)
+        tables.append(replace(table, rows=values))
+    return replace(rows, tables=tables)
 
 
-def _blind(table: Considered, columns: Sequence[str]) -> Considered:
-    rows = table.rows.copy()
-    silent = dict(zip(EVIDENCE, NOTHING_FOUND, strict=True))
-    for name in columns:
-        rows[:, FEATURES.index(name)] = silent.get(name, 0.0)
-    return replace(table, rows=rows)
-
-
-def _logistic(examples: Sequence[Example], tables: Sequence[Considered], folds: NDArray[np.int64]) -> Rankings:
-    rows = np.concatenate([table.rows for table in tables]).astype(np.float64)
-    truth = np.array(
-        [code in example.gold for example, table in zip(examples, tables, strict=True) for code in table.codes]
-    )
-    fold = np.repeat(folds, [len(table.codes) for table in tables])
-    values = np.zeros(len(rows))
-    for held in range(FOLDS):
-        model = stacking.logistic(rows[fold != held], truth[fold != held])
-        logits = (rows[fold == held] - model.means) / model.scales @ model.coefficients + model.intercept
-        values[fold == held] = 1.0 / (1.0 + np.exp(-logits))
-    return stacking.rankings_of([table.codes for table in tables], values)
+def _logistic(parts: Sequence[Split]) -> Rankings:
+    scored = []
+    for part in parts:
+        rows, own = (
+            np.concatenate([table.rows for table in side.tables]).astype(np.float64) for side in (part.rest, part.own)
+        )
+        model = stacking.logistic(rows, stacking.truth_of(part.rest))
+        logits = (own - model.means) / model.scales @ model.coefficients + model.intercept
+        scored.append(stacking.rankings_of([table.codes for table in part.own.tables], 1.0 / (1.0 + np.exp(-logits))))
+    return stacking.in_order(parts, scored)
 
 
 def _without_synonyms() -> Reader:

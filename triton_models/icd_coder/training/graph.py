@@ -10,14 +10,14 @@ from calibration import FLOOR, Calibration
 from linear import EDGES, Linear
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
-from rows import UNSEEN
+from rows import UNSEEN, not_found
 from trees import Trees
 
-from services.nlp_coder.ranking import NOTHING_FOUND
+from services.nlp_coder.ranking import EVIDENCE, Hits
 
 TOP_CODES = 100
 TOP_POSITIONS = 3
-EVIDENCE_WIDTH = len(NOTHING_FOUND)
+EVIDENCE_WIDTH = len(EVIDENCE)
 OPSET = 18
 IR_VERSION = 9
 
@@ -68,9 +68,10 @@ class _Builder:
         return self.add("Sigmoid", total, output=output)
 
 
-def build(linear: Linear, codes: Calibration, trees: Trees, path: Path) -> None:
+def build(linear: Linear, codes: Calibration, trees: Trees, hits: Hits, path: Path) -> None:
     """Write the model. Inputs and outputs are described in MODEL_CARD.md."""
     graph = _Builder()
+    graph.constant("not_found", not_found(linear.codes, hits))
     columns, categories = len(linear.codes), len(linear.categories)
     gathered = _gathered(graph, linear)
     products = graph.add("MatMul", graph.add("Unsqueeze", "weights", graph.integers(1)), gathered)
@@ -132,8 +133,7 @@ def _rows(graph: _Builder, linear: Linear, sources: dict[str, tuple[str, float]]
         parts.append(graph.add("Gather", graph.constant(name, np.array([*counts, 0], dtype=np.float32)), at))
     parts.append(_named_beside(graph, linear, categories))
     columns_of_text = [graph.add("Unsqueeze", part, graph.integers(2)) for part in parts]
-    nothing = graph.constant("nothing_found", np.array(NOTHING_FOUND, dtype=np.float32).reshape(1, 1, -1))
-    of_proposed = graph.add("Expand", nothing, graph.by_batch(TOP_CODES, len(NOTHING_FOUND)))
+    of_proposed = graph.add("Gather", "not_found", "top_codes", axis=0)
     return graph.add("Concat", *columns_of_text, graph.add("Concat", "evidence", of_proposed, axis=1), axis=2)
 
 
@@ -238,7 +238,7 @@ def _save(graph: _Builder, path: Path) -> None:
         value("weights", TensorProto.FLOAT, ["batch", "length"]),
         value("candidate_codes", TensorProto.INT64, ["batch", "candidates"]),
         value("candidate_categories", TensorProto.INT64, ["batch", "candidates"]),
-        value("evidence", TensorProto.FLOAT, ["batch", "candidates", len(NOTHING_FOUND)]),
+        value("evidence", TensorProto.FLOAT, ["batch", "candidates", EVIDENCE_WIDTH]),
     ]
     outputs = [
         value("probability", TensorProto.FLOAT, ["batch", "considered"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +11,9 @@ from calibration import Calibration, code_features, probability
 from linear import Linear
 from numpy.typing import NDArray
 
+from services.nlp_coder.code_priors import of_code
 from services.nlp_coder.code_set import category_of
-from services.nlp_coder.ranking import EVIDENCE, NOTHING_FOUND, Candidates
+from services.nlp_coder.ranking import EVIDENCE, NOTHING_FOUND, Candidates, Hits
 
 TEXT = ("score", "category_score", "lexicon", "code_notes", "category_notes", "named_beside")
 FEATURES = (*TEXT, *EVIDENCE)
@@ -44,6 +46,7 @@ def considered(
     outputs: tuple[NDArray[np.float64], NDArray[np.float64]],
     calibration: Calibration,
     candidates: Candidates,
+    hits: Hits,
 ) -> Considered:
     """The candidates, and the other codes that the text supports most. outputs: of one note, see `linear.outputs`."""
     scores, maxima = outputs
@@ -70,6 +73,10 @@ def considered(
                 0 if category is None else named[category_of(code)] - itself,
             ]
         )
-    nothing = np.tile(np.array(NOTHING_FOUND, dtype=np.float32), (len(proposed), 1))
-    evidence = np.concatenate([candidates.evidence, nothing])
+    evidence = np.concatenate([candidates.evidence, not_found(proposed, hits)])
     return Considered(codes, np.hstack([np.array(rows, dtype=np.float32), evidence]))
+
+
+def not_found(codes: Sequence[str], hits: Hits) -> NDArray[np.float32]:
+    """Evidence of codes that the dictionary has not found, [codes, len(EVIDENCE)]."""
+    return np.array([[*NOTHING_FOUND, *of_code(code, hits)] for code in codes], dtype=np.float32)

@@ -94,7 +94,7 @@ def difference_from_graph(path: Path, fitted: Fitted, examples: Sequence[Example
         proposed = [model.codes[column] for column in answer[1][0]]
         padding = [""] * (len(answer[0][0]) - len(own.codes) - len(proposed))
         by_code = dict(zip([*own.codes, *padding, *proposed], answer[0][0].tolist(), strict=True))
-        table = considered(model, (scores[index], maxima[index]), fitted.support, own)
+        table = considered(model, (scores[index], maxima[index]), fitted.support, own, fitted.hits)
         expected = fitted.trees.probability(table.rows)
         # The last proposed codes may trade places where float32 rounds their support.
         both = [(by_code[code], value) for code, value in zip(table.codes, expected, strict=True) if code in by_code]

@@ -49,14 +49,14 @@ def main() -> None:
     reader = load_reader()
     train = corpus.load(data / "train.jsonl.gz", reader)
     print(f"{len(train)} training notes are read", flush=True)
-    fitted, unseen = stacking.fit(train)
+    fitted, unseen = stacking.fit(train), stacking.cross_validated(stacking.split(train))
     metrics, threshold = _cross_validation(train, unseen, fitted, reader)
     shipped, notes = fitted, len(train)
     if "--without-dev" not in sys.argv:
         dev = corpus.load(data / "dev.jsonl.gz", reader)
         metrics |= _look_at_dev(dev, fitted, threshold, reader, _frequency(train))
         both = [*train, *dev]
-        shipped, own = stacking.fit(both)
+        shipped, own = stacking.fit(both), stacking.cross_validated(stacking.split(both))
         threshold = served.best_threshold(both, own, shipped, reader)
         given = served.serve(both, own, shipped, threshold, reader)
         metrics["as_shipped_cross_validation"] = evaluation.report(
@@ -144,7 +144,7 @@ def _write(fitted: Fitted, threshold: float, code_set_version: str) -> str:
     model, assets = fitted.linear, MODEL / "assets"
     assets.mkdir(exist_ok=True)
     path = MODEL / "1" / "model.onnx"
-    graph.build(model, fitted.support, fitted.trees, path)
+    graph.build(model, fitted.support, fitted.trees, fitted.hits, path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     alone = fitted.alone
     contents = {
