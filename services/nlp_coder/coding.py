@@ -35,6 +35,8 @@ _NEVER_GUESSED = frozenset({"R69", "R99"})
 _DIAGNOSTIC_SECTIONS = frozenset({"assessment", "impression"})
 # Words that a line may have beside the diagnosis that it states: "chronic", "stable", "to bone".
 _MOST_BESIDE = 2
+# No training note has as few words; local.
+_SHORT_NOTE_WORDS = 30
 # The longest of the terms that name no condition.
 _STOP_TERM_WORDS = 5
 # "Metastatic breast cancer" states the breast cancer as well (guideline I.C.2).
@@ -225,7 +227,8 @@ def _in_stop_term(document: Document, word: int, dictionary: PhraseTable[Term]) 
 def _is_stated(read: ReadMention, document: Document, chronic: ChronicConditions) -> bool:
     """Whether a clinician names a disease as the diagnosis: it is coded on that statement (guideline I.A.19).
 
-    Training notes have no such sections and no lists of problems, so the model knows nothing of them.
+    Training notes have no such sections and no lists of problems, and are no single sentences, so the model knows
+    nothing of them.
     """
     mention = read.mention
     return (
@@ -236,6 +239,7 @@ def _is_stated(read: ReadMention, document: Document, chronic: ChronicConditions
         and (
             document.section_name(mention.first) in _DIAGNOSTIC_SECTIONS
             or read.phrase.startswith(_SPREAD)
+            or len(document.words) <= _SHORT_NOTE_WORDS
             or _is_all_said(read, document)
         )
     )

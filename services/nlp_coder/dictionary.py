@@ -115,14 +115,23 @@ def find_mentions(dictionary: PhraseTable[Term], document: Document) -> list[Men
 
 def bridged(dictionary: PhraseTable[Term], document: Document) -> Iterator[Mention]:
     """Terms with a side in them ("neck of the right femur"), and long ones that commas part, left to right."""
-    norms, free = document.words.norms, 0
-    for seam in _seams(document):
+    seams, free = _seams(document), 0
+    openings = _openings(dictionary, document) if seams else set()
+    for seam in seams:
         for start in range(max(free, seam - _LONGEST_TERM_WORDS), seam):
-            found = _over(dictionary, document, start, seam) if _may_begin(dictionary, norms, start) else None
+            found = _over(dictionary, document, start, seam) if start in openings else None
             if found is not None:
                 free = found.last
                 yield found
                 break
+
+
+def _openings(dictionary: PhraseTable[Term], document: Document) -> set[int]:
+    """Words that begin a longer term together with the next one that is no side."""
+    norms = document.words.norms
+    before_sides = [word - 1 for word, norm in enumerate(norms) if norm in SIDES and word]
+    starts = {*dictionary.beginnings(document.numbered), *before_sides}
+    return {start for start in starts if _may_begin(dictionary, norms, start)}
 
 
 def _may_begin(dictionary: PhraseTable[Term], norms: Sequence[str], start: int) -> bool:

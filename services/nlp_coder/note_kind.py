@@ -82,7 +82,11 @@ def _in_headers(document: Document, cues: Cues) -> Iterator[tuple[str, KindCue]]
 
 
 def _in_text(document: Document, cues: Cues) -> Iterator[tuple[str, KindCue]]:
-    return _matches(document.words.norms[:_MOST_WORDS], cues["text"])
+    table, norms = cues["text"], document.words.norms[:_MOST_WORDS]
+    for start in table.beginnings(document.numbered):
+        found = table.longest_from(norms, start, len(norms)) if start < len(norms) else None
+        if found is not None:
+            yield found[1]
 
 
 def _matches(norms: list[str], table: PhraseTable[tuple[str, KindCue]]) -> Iterator[tuple[str, KindCue]]:

@@ -21,7 +21,7 @@ from services.nlp_coder.models import Prediction, Scored
 from services.nlp_coder.ranking import Ranker, candidates_of
 from services.nlp_coder.reading import Reader
 
-THRESHOLDS = (0.18, 0.2, 0.22, 0.24, 0.26, 0.28, 0.3, 0.32, 0.34, 0.36)
+THRESHOLDS = tuple(hundredths / 100 for hundredths in range(18, 37))
 
 
 # Training keeps no words of what only the model proposes: the note's first word stands for them, which is hardly ever
