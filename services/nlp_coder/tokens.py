@@ -55,6 +55,8 @@ _SPELLING: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"sulph", "sulf"),
     )
 )
+# Hardly a word is spelled so, and one search tells.
+_SPELLED = re.compile("|".join(pattern.pattern for pattern, _replacement in _SPELLING))
 # Endings that look plural and are not.
 _NOT_PLURAL = ("ss", "us", "is", "as", "os")
 
@@ -93,8 +95,9 @@ def normalised(word: str) -> str:
     if _ACRONYM_DOTS.match(plain):
         return plain.replace(".", "")
     plain = plain.removesuffix("'s").removesuffix("s'") if "'" in plain else plain
-    for pattern, replacement in _SPELLING:
-        plain = pattern.sub(replacement, plain)
+    if _SPELLED.search(plain):
+        for pattern, replacement in _SPELLING:
+            plain = pattern.sub(replacement, plain)
     return _singular(plain)
 
 
