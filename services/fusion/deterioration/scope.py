@@ -58,16 +58,18 @@ def _age(stay: Stay, minute: float) -> float:
 
 
 def _too_little(stay: Stay, minute: float, scope: Scope) -> str:
-    measured = [
-        name
-        for name, series in stay.series.items()
-        if name not in NOT_MEASURED and bisect_left(series.minutes, minute - DAY) < bisect_right(series.minutes, minute)
-    ]
+    measured = [name for name in BY_NAME if name not in NOT_MEASURED and _measured(stay, name, minute)]
     signs = sum(name in VITAL_SIGNS for name in measured)
     if signs >= scope.vital_signs and len(measured) >= scope.names:
         return ""
     heard = ", ".join(BY_NAME[name].spoken for name in measured) or "nothing"
     return f"too little measured in the last 24 hours: {heard}"
+
+
+def _measured(stay: Stay, name: str, minute: float) -> bool:
+    """Whether within the last 24 hours."""
+    minutes = stay.series.get(name, EMPTY).minutes
+    return bisect_left(minutes, minute - DAY) < bisect_right(minutes, minute)
 
 
 def outside(row: NDArray[np.float32], low: NDArray[np.float32], high: NDArray[np.float32]) -> NDArray[np.intp]:

@@ -100,7 +100,7 @@ VARIABLES = (
     _v("haematocrit", "%", (6, 75), "haematocrit", "HCT Hct", U(0.06, 0.751, "1", 100)),
     _v("platelets", "10*9/L", (1, 2500), "platelets", "Platelets", U(2500.001, 2500000, "/uL", 0.001)),
     _v("ptt", "s", (10, 300), "PTT", "PTT"),
-    _v("fibrinogen", "mg/dL", (20, 1500), "fibrinogen", "Fibrinogen", U(0.2, 20, "g/L", 100)),
+    _v("fibrinogen", "mg/dL", (20, 1500), "fibrinogen", "Fibrinogen", U(0.2, 15, "g/L", 100)),
     # the person and the place
     _v("age", "a", (0, 120), "age", "Age"),
     _v("sex", "{male}", (0, 1), "sex", "Gender"),
