@@ -25,13 +25,15 @@ _sym_db = _symbol_database.Default()
 from vigil.v1 import risk_pb2 as vigil_dot_v1_dot_risk__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dvigil/v1/fusion_service.proto\x12\x08vigil.v1\x1a\x13vigil/v1/risk.proto\"(\n\x11GetPatientRequest\x12\x13\n\x0bpatient_key\x18\x01 \x01(\t\"=\n\x12GetPatientResponse\x12\'\n\x07patient\x18\x01 \x01(\x0b\x32\x16.vigil.v1.PatientState\"<\n\x13ListPatientsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"U\n\x14ListPatientsResponse\x12$\n\x05risks\x18\x01 \x03(\x0b\x32\x15.vigil.v1.PatientRisk\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xa7\x01\n\rFusionService\x12G\n\nGetPatient\x12\x1b.vigil.v1.GetPatientRequest\x1a\x1c.vigil.v1.GetPatientResponse\x12M\n\x0cListPatients\x12\x1d.vigil.v1.ListPatientsRequest\x1a\x1e.vigil.v1.ListPatientsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dvigil/v1/fusion_service.proto\x12\x08vigil.v1\x1a\x13vigil/v1/risk.proto\"(\n\x11GetPatientRequest\x12\x13\n\x0bpatient_key\x18\x01 \x01(\t\"=\n\x12GetPatientResponse\x12\'\n\x07patient\x18\x01 \x01(\x0b\x32\x16.vigil.v1.PatientState\"<\n\x13ListPatientsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"U\n\x14ListPatientsResponse\x12$\n\x05risks\x18\x01 \x03(\x0b\x32\x15.vigil.v1.PatientRisk\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"L\n\x0fStayObservation\x12\x0e\n\x06minute\x18\x01 \x01(\x01\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05value\x18\x03 \x01(\x01\x12\x0c\n\x04text\x18\x04 \x01(\t\"\x90\x01\n\x10ScoreStayRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x03\x61ge\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x0b\n\x03sex\x18\x03 \x01(\t\x12\x0c\n\x04unit\x18\x04 \x01(\t\x12/\n\x0cobservations\x18\x05 \x03(\x0b\x32\x19.vigil.v1.StayObservation\x12\n\n\x02\x61t\x18\x06 \x03(\x01\x42\x06\n\x04_age\"u\n\nStayScores\x12\x0e\n\x06minute\x18\x01 \x01(\x01\x12\x1f\n\x06scores\x18\x02 \x03(\x0b\x32\x0f.vigil.v1.Score\x12%\n\x05risks\x18\x03 \x03(\x0b\x32\x16.vigil.v1.RiskEstimate\x12\x0f\n\x07missing\x18\x04 \x03(\t\"\xcc\x01\n\x11ScoreStayResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12 \n\x02\x61t\x18\x02 \x03(\x0b\x32\x14.vigil.v1.StayScores\x12\x15\n\runknown_names\x18\x03 \x03(\t\x12?\n\nimpossible\x18\x04 \x03(\x0b\x32+.vigil.v1.ScoreStayResponse.ImpossibleEntry\x1a\x31\n\x0fImpossibleEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\r:\x02\x38\x01\x32\xed\x01\n\rFusionService\x12G\n\nGetPatient\x12\x1b.vigil.v1.GetPatientRequest\x1a\x1c.vigil.v1.GetPatientResponse\x12M\n\x0cListPatients\x12\x1d.vigil.v1.ListPatientsRequest\x1a\x1e.vigil.v1.ListPatientsResponse\x12\x44\n\tScoreStay\x12\x1a.vigil.v1.ScoreStayRequest\x1a\x1b.vigil.v1.ScoreStayResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'vigil.v1.fusion_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_SCORESTAYRESPONSE_IMPOSSIBLEENTRY']._loaded_options = None
+  _globals['_SCORESTAYRESPONSE_IMPOSSIBLEENTRY']._serialized_options = b'8\001'
   _globals['_GETPATIENTREQUEST']._serialized_start=64
   _globals['_GETPATIENTREQUEST']._serialized_end=104
   _globals['_GETPATIENTRESPONSE']._serialized_start=106
@@ -40,6 +42,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTPATIENTSREQUEST']._serialized_end=229
   _globals['_LISTPATIENTSRESPONSE']._serialized_start=231
   _globals['_LISTPATIENTSRESPONSE']._serialized_end=316
-  _globals['_FUSIONSERVICE']._serialized_start=319
-  _globals['_FUSIONSERVICE']._serialized_end=486
+  _globals['_STAYOBSERVATION']._serialized_start=318
+  _globals['_STAYOBSERVATION']._serialized_end=394
+  _globals['_SCORESTAYREQUEST']._serialized_start=397
+  _globals['_SCORESTAYREQUEST']._serialized_end=541
+  _globals['_STAYSCORES']._serialized_start=543
+  _globals['_STAYSCORES']._serialized_end=660
+  _globals['_SCORESTAYRESPONSE']._serialized_start=663
+  _globals['_SCORESTAYRESPONSE']._serialized_end=867
+  _globals['_SCORESTAYRESPONSE_IMPOSSIBLEENTRY']._serialized_start=818
+  _globals['_SCORESTAYRESPONSE_IMPOSSIBLEENTRY']._serialized_end=867
+  _globals['_FUSIONSERVICE']._serialized_start=870
+  _globals['_FUSIONSERVICE']._serialized_end=1107
 # @@protoc_insertion_point(module_scope)

@@ -107,3 +107,184 @@ class ListPatientsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListPatientsResponse: _TypeAlias = ListPatientsResponse  # noqa: Y015
+
+@_typing.final
+class StayObservation(_message.Message):
+    """A measurement of a stay."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MINUTE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    minute: _builtins.float
+    """Since admission to the unit."""
+    name: _builtins.str
+    """Observation name, e.g. "heart_rate", or a column of the PhysioNet challenges of 2012 or 2019, e.g. "HR", "NISysABP"."""
+    value: _builtins.float
+    """In the unit that Vigil keeps for the name, or in that of the column. `fio2` over 1 is read as percent."""
+    text: _builtins.str
+    """Set instead of a value for a word, e.g. avpu "alert"."""
+    def __init__(
+        self,
+        *,
+        minute: _builtins.float = ...,
+        name: _builtins.str = ...,
+        value: _builtins.float = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["minute", b"minute", "name", b"name", "text", b"text", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StayObservation: _TypeAlias = StayObservation  # noqa: Y015
+
+@_typing.final
+class ScoreStayRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    AGE_FIELD_NUMBER: _builtins.int
+    SEX_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
+    OBSERVATIONS_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Of the caller's own; comes back as it is."""
+    age: _builtins.float
+    """Years; unset when not known."""
+    sex: _builtins.str
+    """"F", "M", or empty when not known."""
+    unit: _builtins.str
+    """Kind of intensive care: "coronary", "cardiac surgery", "medical", "surgical", or as PhysioNet 2012 numbers them; empty
+    when not known.
+    """
+    @_builtins.property
+    def observations(self) -> _containers.RepeatedCompositeFieldContainer[Global___StayObservation]:
+        """In any order."""
+
+    @_builtins.property
+    def at(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Minutes since admission at which to judge, at most 10,000."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        age: _builtins.float | None = ...,
+        sex: _builtins.str = ...,
+        unit: _builtins.str = ...,
+        observations: _abc.Iterable[Global___StayObservation] | None = ...,
+        at: _abc.Iterable[_builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_age", b"_age", "age", b"age"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_age", b"_age", "age", b"age", "at", b"at", "id", b"id", "observations", b"observations", "sex", b"sex", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__age: _TypeAlias = _typing.Literal["age"]  # noqa: Y015
+    _WhichOneofArgType__age: _TypeAlias = _typing.Literal["_age", b"_age"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__age) -> _WhichOneofReturnType__age | None: ...
+
+Global___ScoreStayRequest: _TypeAlias = ScoreStayRequest  # noqa: Y015
+
+@_typing.final
+class StayScores(_message.Message):
+    """What is known at one minute from what was observed up to it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MINUTE_FIELD_NUMBER: _builtins.int
+    SCORES_FIELD_NUMBER: _builtins.int
+    RISKS_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
+    minute: _builtins.float
+    """Since admission to the unit."""
+    @_builtins.property
+    def scores(self) -> _containers.RepeatedCompositeFieldContainer[_risk_pb2.Score]:
+        """Without their components."""
+
+    @_builtins.property
+    def risks(self) -> _containers.RepeatedCompositeFieldContainer[_risk_pb2.RiskEstimate]:
+        """"mortality" and "sepsis"."""
+
+    @_builtins.property
+    def missing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Parameters of the scores without a value that is fresh enough, then quantities that the models read and that were
+        never measured until then; by observation name.
+        """
+
+    def __init__(
+        self,
+        *,
+        minute: _builtins.float = ...,
+        scores: _abc.Iterable[_risk_pb2.Score] | None = ...,
+        risks: _abc.Iterable[_risk_pb2.RiskEstimate] | None = ...,
+        missing: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["minute", b"minute", "missing", b"missing", "risks", b"risks", "scores", b"scores"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StayScores: _TypeAlias = StayScores  # noqa: Y015
+
+@_typing.final
+class ScoreStayResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ImpossibleEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    ID_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    UNKNOWN_NAMES_FIELD_NUMBER: _builtins.int
+    IMPOSSIBLE_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    @_builtins.property
+    def at(self) -> _containers.RepeatedCompositeFieldContainer[Global___StayScores]:
+        """One for each of the request's minutes, in its order."""
+
+    @_builtins.property
+    def unknown_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of observations that nothing here reads."""
+
+    @_builtins.property
+    def impossible(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """How many values were kept out because no patient has them in any unit, by observation name."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        at: _abc.Iterable[Global___StayScores] | None = ...,
+        unknown_names: _abc.Iterable[_builtins.str] | None = ...,
+        impossible: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "id", b"id", "impossible", b"impossible", "unknown_names", b"unknown_names"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScoreStayResponse: _TypeAlias = ScoreStayResponse  # noqa: Y015

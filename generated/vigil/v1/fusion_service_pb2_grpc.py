@@ -45,6 +45,11 @@ class FusionServiceStub:
                 request_serializer=vigil_dot_v1_dot_fusion__service__pb2.ListPatientsRequest.SerializeToString,
                 response_deserializer=vigil_dot_v1_dot_fusion__service__pb2.ListPatientsResponse.FromString,
                 _registered_method=True)
+        self.ScoreStay = channel.unary_unary(
+                '/vigil.v1.FusionService/ScoreStay',
+                request_serializer=vigil_dot_v1_dot_fusion__service__pb2.ScoreStayRequest.SerializeToString,
+                response_deserializer=vigil_dot_v1_dot_fusion__service__pb2.ScoreStayResponse.FromString,
+                _registered_method=True)
 
 
 class FusionServiceServicer:
@@ -64,6 +69,13 @@ class FusionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ScoreStay(self, request, context):
+        """Score a stay that is sent whole; nothing is kept of it. INVALID_ARGUMENT with the reason for one that is none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_FusionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -76,6 +88,11 @@ def add_FusionServiceServicer_to_server(servicer, server):
                     servicer.ListPatients,
                     request_deserializer=vigil_dot_v1_dot_fusion__service__pb2.ListPatientsRequest.FromString,
                     response_serializer=vigil_dot_v1_dot_fusion__service__pb2.ListPatientsResponse.SerializeToString,
+            ),
+            'ScoreStay': grpc.unary_unary_rpc_method_handler(
+                    servicer.ScoreStay,
+                    request_deserializer=vigil_dot_v1_dot_fusion__service__pb2.ScoreStayRequest.FromString,
+                    response_serializer=vigil_dot_v1_dot_fusion__service__pb2.ScoreStayResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -133,6 +150,33 @@ class FusionService:
             '/vigil.v1.FusionService/ListPatients',
             vigil_dot_v1_dot_fusion__service__pb2.ListPatientsRequest.SerializeToString,
             vigil_dot_v1_dot_fusion__service__pb2.ListPatientsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ScoreStay(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/vigil.v1.FusionService/ScoreStay',
+            vigil_dot_v1_dot_fusion__service__pb2.ScoreStayRequest.SerializeToString,
+            vigil_dot_v1_dot_fusion__service__pb2.ScoreStayResponse.FromString,
             options,
             channel_credentials,
             insecure,

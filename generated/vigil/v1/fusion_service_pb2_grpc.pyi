@@ -36,6 +36,8 @@ class FusionServiceStub:
     GetPatient: _grpc.UnaryUnaryMultiCallable[_fusion_service_pb2.GetPatientRequest, _fusion_service_pb2.GetPatientResponse]
     """NOT_FOUND for a key that was never seen."""
     ListPatients: _grpc.UnaryUnaryMultiCallable[_fusion_service_pb2.ListPatientsRequest, _fusion_service_pb2.ListPatientsResponse]
+    ScoreStay: _grpc.UnaryUnaryMultiCallable[_fusion_service_pb2.ScoreStayRequest, _fusion_service_pb2.ScoreStayResponse]
+    """Score a stay that is sent whole; nothing is kept of it. INVALID_ARGUMENT with the reason for one that is none."""
 
 @_typing.type_check_only
 class FusionServiceAsyncStub(FusionServiceStub):
@@ -45,6 +47,8 @@ class FusionServiceAsyncStub(FusionServiceStub):
     GetPatient: _aio.UnaryUnaryMultiCallable[_fusion_service_pb2.GetPatientRequest, _fusion_service_pb2.GetPatientResponse]  # type: ignore[assignment]
     """NOT_FOUND for a key that was never seen."""
     ListPatients: _aio.UnaryUnaryMultiCallable[_fusion_service_pb2.ListPatientsRequest, _fusion_service_pb2.ListPatientsResponse]  # type: ignore[assignment]
+    ScoreStay: _aio.UnaryUnaryMultiCallable[_fusion_service_pb2.ScoreStayRequest, _fusion_service_pb2.ScoreStayResponse]  # type: ignore[assignment]
+    """Score a stay that is sent whole; nothing is kept of it. INVALID_ARGUMENT with the reason for one that is none."""
 
 class FusionServiceServicer(metaclass=_abc_1.ABCMeta):
     """What is known about patients now."""
@@ -63,5 +67,13 @@ class FusionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _fusion_service_pb2.ListPatientsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_fusion_service_pb2.ListPatientsResponse, _abc.Awaitable[_fusion_service_pb2.ListPatientsResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def ScoreStay(
+        self,
+        request: _fusion_service_pb2.ScoreStayRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fusion_service_pb2.ScoreStayResponse, _abc.Awaitable[_fusion_service_pb2.ScoreStayResponse]]:
+        """Score a stay that is sent whole; nothing is kept of it. INVALID_ARGUMENT with the reason for one that is none."""
 
 def add_FusionServiceServicer_to_server(servicer: FusionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

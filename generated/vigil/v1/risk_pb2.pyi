@@ -228,6 +228,190 @@ class Driver(_message.Message):
 Global___Driver: _TypeAlias = Driver  # noqa: Y015
 
 @_typing.final
+class RiskDriver(_message.Message):
+    """What one quantity added to what a model says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
+    CHANGE_FIELD_NUMBER: _builtins.int
+    AGE_MINUTES_FIELD_NUMBER: _builtins.int
+    SENTENCE_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Observation name, e.g. "lactate"; or what is read off several, e.g. "shock_index", "clock", "measured"."""
+    weight: _builtins.float
+    """Log-odds that it added; above 0 towards the event."""
+    value: _builtins.float
+    """The newest measurement, in `unit`; unset for what is not one measurement, and for what was not measured."""
+    unit: _builtins.str
+    """UCUM, e.g. "mmol/L"."""
+    change: _builtins.float
+    """Of the value since the newest one of 24 hours earlier, else since the first, in `unit`; unset without another one."""
+    age_minutes: _builtins.float
+    """Minutes from the measurement to the moment of judging; unset without a measurement."""
+    sentence: _builtins.str
+    """In a clinician's words, e.g. "lactate 6.2 mmol/L, up 2.1, 40 min ago"."""
+    @_builtins.property
+    def evidence(self) -> _meta_pb2.Evidence:
+        """The measurement."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        weight: _builtins.float = ...,
+        value: _builtins.float | None = ...,
+        unit: _builtins.str = ...,
+        change: _builtins.float | None = ...,
+        age_minutes: _builtins.float | None = ...,
+        sentence: _builtins.str = ...,
+        evidence: _meta_pb2.Evidence | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_age_minutes", b"_age_minutes", "_change", b"_change", "_value", b"_value", "age_minutes", b"age_minutes", "change", b"change", "evidence", b"evidence", "value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_age_minutes", b"_age_minutes", "_change", b"_change", "_value", b"_value", "age_minutes", b"age_minutes", "change", b"change", "evidence", b"evidence", "name", b"name", "sentence", b"sentence", "unit", b"unit", "value", b"value", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__age_minutes: _TypeAlias = _typing.Literal["age_minutes"]  # noqa: Y015
+    _WhichOneofArgType__age_minutes: _TypeAlias = _typing.Literal["_age_minutes", b"_age_minutes"]  # noqa: Y015
+    _WhichOneofReturnType__change: _TypeAlias = _typing.Literal["change"]  # noqa: Y015
+    _WhichOneofArgType__change: _TypeAlias = _typing.Literal["_change", b"_change"]  # noqa: Y015
+    _WhichOneofReturnType__value: _TypeAlias = _typing.Literal["value"]  # noqa: Y015
+    _WhichOneofArgType__value: _TypeAlias = _typing.Literal["_value", b"_value"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__age_minutes) -> _WhichOneofReturnType__age_minutes | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__change) -> _WhichOneofReturnType__change | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__value) -> _WhichOneofReturnType__value | None: ...
+
+Global___RiskDriver: _TypeAlias = RiskDriver  # noqa: Y015
+
+@_typing.final
+class RiskPoint(_message.Message):
+    """A probability at a moment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AT_FIELD_NUMBER: _builtins.int
+    PROBABILITY_FIELD_NUMBER: _builtins.int
+    probability: _builtins.float
+    """0 to 1."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        probability: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "probability", b"probability"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RiskPoint: _TypeAlias = RiskPoint  # noqa: Y015
+
+@_typing.final
+class RiskEstimate(_message.Message):
+    """What a model says of a patient: how likely an event is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    PROBABILITY_FIELD_NUMBER: _builtins.int
+    LOW_FIELD_NUMBER: _builtins.int
+    HIGH_FIELD_NUMBER: _builtins.int
+    ALARM_FIELD_NUMBER: _builtins.int
+    OPERATING_POINT_FIELD_NUMBER: _builtins.int
+    DRIVERS_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
+    ABSTAINED_FIELD_NUMBER: _builtins.int
+    DEGRADED_FIELD_NUMBER: _builtins.int
+    DEGRADED_REASON_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    TREND_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """"mortality": death in hospital. "sepsis": its onset within the next six hours."""
+    probability: _builtins.float
+    """0 to 1, calibrated. Unset when `degraded`. When `abstained` it is unset in a PatientRisk; ScoreStay, by which
+    models are evaluated, then still says what the model computed where the training population allows it.
+    """
+    low: _builtins.float
+    """Its interval, 0 to 1; set when the probability is. The model's card says what it covers."""
+    high: _builtins.float
+    alarm: _builtins.bool
+    """True from the operating point on; never when abstained or degraded."""
+    operating_point: _builtins.float
+    """Probability from which the model's alarm is raised, 0 to 1."""
+    abstained: _builtins.str
+    """Why the model does not answer; empty when it does."""
+    degraded: _builtins.bool
+    """True when the model did not answer although it should have: Triton is away, or too slow."""
+    degraded_reason: _builtins.str
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """Event time at which it was judged; older than that of the risk when nothing was measured since. Unset for ScoreStay."""
+
+    @_builtins.property
+    def drivers(self) -> _containers.RepeatedCompositeFieldContainer[Global___RiskDriver]:
+        """The quantities with most weight either way, the most first."""
+
+    @_builtins.property
+    def missing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Quantities that the model reads and that nobody has measured so far, by observation name."""
+
+    @_builtins.property
+    def model(self) -> _meta_pb2.ModelVersion:
+        """Unset when degraded."""
+
+    @_builtins.property
+    def trend(self) -> _containers.RepeatedCompositeFieldContainer[Global___RiskPoint]:
+        """The last probability of each of the last 24 hours of event time, oldest first. Empty for ScoreStay."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
+        probability: _builtins.float | None = ...,
+        low: _builtins.float | None = ...,
+        high: _builtins.float | None = ...,
+        alarm: _builtins.bool = ...,
+        operating_point: _builtins.float = ...,
+        drivers: _abc.Iterable[Global___RiskDriver] | None = ...,
+        missing: _abc.Iterable[_builtins.str] | None = ...,
+        abstained: _builtins.str = ...,
+        degraded: _builtins.bool = ...,
+        degraded_reason: _builtins.str = ...,
+        model: _meta_pb2.ModelVersion | None = ...,
+        trend: _abc.Iterable[Global___RiskPoint] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_high", b"_high", "_low", b"_low", "_probability", b"_probability", "as_of", b"as_of", "high", b"high", "low", b"low", "model", b"model", "probability", b"probability"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_high", b"_high", "_low", b"_low", "_probability", b"_probability", "abstained", b"abstained", "alarm", b"alarm", "as_of", b"as_of", "degraded", b"degraded", "degraded_reason", b"degraded_reason", "drivers", b"drivers", "high", b"high", "low", b"low", "missing", b"missing", "model", b"model", "name", b"name", "operating_point", b"operating_point", "probability", b"probability", "trend", b"trend"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__high: _TypeAlias = _typing.Literal["high"]  # noqa: Y015
+    _WhichOneofArgType__high: _TypeAlias = _typing.Literal["_high", b"_high"]  # noqa: Y015
+    _WhichOneofReturnType__low: _TypeAlias = _typing.Literal["low"]  # noqa: Y015
+    _WhichOneofArgType__low: _TypeAlias = _typing.Literal["_low", b"_low"]  # noqa: Y015
+    _WhichOneofReturnType__probability: _TypeAlias = _typing.Literal["probability"]  # noqa: Y015
+    _WhichOneofArgType__probability: _TypeAlias = _typing.Literal["_probability", b"_probability"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__high) -> _WhichOneofReturnType__high | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__low) -> _WhichOneofReturnType__low | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__probability) -> _WhichOneofReturnType__probability | None: ...
+
+Global___RiskEstimate: _TypeAlias = RiskEstimate  # noqa: Y015
+
+@_typing.final
 class PatientRisk(_message.Message):
     """The fused state of one patient after one input. Topic patient-risk; the newest replaces the older ones."""
 
@@ -243,6 +427,7 @@ class PatientRisk(_message.Message):
     WARD_FIELD_NUMBER: _builtins.int
     BED_FIELD_NUMBER: _builtins.int
     ENCOUNTER_STATUS_FIELD_NUMBER: _builtins.int
+    ESTIMATES_FIELD_NUMBER: _builtins.int
     ward: _builtins.str
     bed: _builtins.str
     encounter_status: _encounters_pb2.EncounterStatus.ValueType
@@ -264,6 +449,12 @@ class PatientRisk(_message.Message):
     def caused_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """meta.message_id of the inputs that this message takes in for the first time."""
 
+    @_builtins.property
+    def estimates(self) -> _containers.RepeatedCompositeFieldContainer[Global___RiskEstimate]:
+        """Of each model that reads vital signs and laboratory values, as of the newest measurements that were judged: a note,
+        an image or a movement leaves them as they are, and so does a measurement that others follow at once.
+        """
+
     def __init__(
         self,
         *,
@@ -277,10 +468,11 @@ class PatientRisk(_message.Message):
         ward: _builtins.str = ...,
         bed: _builtins.str = ...,
         encounter_status: _encounters_pb2.EncounterStatus.ValueType = ...,
+        estimates: _abc.Iterable[Global___RiskEstimate] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "meta", b"meta"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "bed", b"bed", "caused_by", b"caused_by", "critical_findings", b"critical_findings", "drivers", b"drivers", "encounter_status", b"encounter_status", "meta", b"meta", "scores", b"scores", "syndromes", b"syndromes", "ward", b"ward"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "bed", b"bed", "caused_by", b"caused_by", "critical_findings", b"critical_findings", "drivers", b"drivers", "encounter_status", b"encounter_status", "estimates", b"estimates", "meta", b"meta", "scores", b"scores", "syndromes", b"syndromes", "ward", b"ward"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -321,6 +513,51 @@ class StoredObservation(_message.Message):
 Global___StoredObservation: _TypeAlias = StoredObservation  # noqa: Y015
 
 @_typing.final
+class EarlierValues(_message.Message):
+    """Measurements of one name that have left `observations`, for the models alone. The lists are of one length, oldest first."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    IDS_FIELD_NUMBER: _builtins.int
+    RANKS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    @_builtins.property
+    def at(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Event time, microseconds since 1970, UTC."""
+
+    @_builtins.property
+    def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """In the models' unit of the name; NaN for an account that no model may use."""
+
+    @_builtins.property
+    def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """First eight bytes of the BLAKE2b of the observation_id: a correction finds what it corrects."""
+
+    @_builtins.property
+    def ranks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Of several accounts of one observation the highest counts."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        at: _abc.Iterable[_builtins.int] | None = ...,
+        values: _abc.Iterable[_builtins.float] | None = ...,
+        ids: _abc.Iterable[_builtins.int] | None = ...,
+        ranks: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "ids", b"ids", "name", b"name", "ranks", b"ranks", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EarlierValues: _TypeAlias = EarlierValues  # noqa: Y015
+
+@_typing.final
 class PatientState(_message.Message):
     """What fusion keeps for one patient (value of its table, and answer of GetPatient)."""
 
@@ -338,6 +575,8 @@ class PatientState(_message.Message):
     MOVEMENTS_FIELD_NUMBER: _builtins.int
     STATED_FIELD_NUMBER: _builtins.int
     REPLACED_DOCUMENT_IDS_FIELD_NUMBER: _builtins.int
+    EARLIER_FIELD_NUMBER: _builtins.int
+    FIRST_EVENT_FIELD_NUMBER: _builtins.int
     patient_key: _builtins.str
     revision: _builtins.int
     """Of the patient's risk; counts changes of the state."""
@@ -383,6 +622,14 @@ class PatientState(_message.Message):
     def replaced_document_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What notes say that they replace (NoteCoded.replaces_document_id), bounded: such notes are not kept, whenever they come."""
 
+    @_builtins.property
+    def earlier(self) -> _containers.RepeatedCompositeFieldContainer[Global___EarlierValues]:
+        """Values of the 24 hours before those of `observations`, by name."""
+
+    @_builtins.property
+    def first_event(self) -> _timestamp_pb2.Timestamp:
+        """Oldest event time of results: where no movement says when the stay began, it begins here."""
+
     def __init__(
         self,
         *,
@@ -398,10 +645,12 @@ class PatientState(_message.Message):
         movements: _abc.Iterable[_encounters_pb2.Encounter] | None = ...,
         stated: _abc.Iterable[_encounters_pb2.Encounter] | None = ...,
         replaced_document_ids: _abc.Iterable[_builtins.str] | None = ...,
+        earlier: _abc.Iterable[Global___EarlierValues] | None = ...,
+        first_event: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "encounter", b"encounter", "risk", b"risk"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "encounter", b"encounter", "first_event", b"first_event", "risk", b"risk"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "encounter", b"encounter", "images", b"images", "movements", b"movements", "notes", b"notes", "observations", b"observations", "patient_key", b"patient_key", "replaced_document_ids", b"replaced_document_ids", "revision", b"revision", "risk", b"risk", "seen_message_ids", b"seen_message_ids", "stated", b"stated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "earlier", b"earlier", "encounter", b"encounter", "first_event", b"first_event", "images", b"images", "movements", b"movements", "notes", b"notes", "observations", b"observations", "patient_key", b"patient_key", "replaced_document_ids", b"replaced_document_ids", "revision", b"revision", "risk", b"risk", "seen_message_ids", b"seen_message_ids", "stated", b"stated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
