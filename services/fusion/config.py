@@ -33,7 +33,13 @@ class FusionSettings(ServiceSettings):
         timedelta(minutes=5),
         description="Event times further after their arrival do not move the time at which a patient is judged.",
     )
+    models_deadline_s: float = Field(
+        0.5, gt=0, description="Seconds that bedside scores wait for the models; then they go out without, and say so."
+    )
     max_observations: int = Field(1500, gt=0, description="Values kept of a patient.")
+    max_earlier: int = Field(
+        500, gt=0, description="Values of one name kept for the models alone, of those older than the history."
+    )
     max_notes: int = Field(30, gt=0, description="Coded notes kept of a patient, without their text.")
     max_images: int = Field(30, gt=0, description="Image findings kept of a patient.")
 
@@ -49,6 +55,7 @@ class FusionSettings(ServiceSettings):
             history=self.history,
             future_tolerance=self.future_tolerance,
             observations=self.max_observations,
+            earlier=self.max_earlier,
             notes=self.max_notes,
             images=self.max_images,
         )

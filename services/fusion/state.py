@@ -21,6 +21,7 @@ from vigil.v1.observations_pb2 import Observation, ObservationsReceived, Observa
 from vigil.v1.risk_pb2 import PatientRisk, PatientState, StoredObservation
 
 from services.fusion.denials import denied
+from services.fusion.earlier import Earlier, with_left
 from services.fusion.stated import filled, with_stated
 from services.fusion.vitals import MICROSECONDS, SCORE_UNITS, WORDED, Lack, Measured
 
@@ -42,11 +43,17 @@ Rank = tuple[int, bool, int, str]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much is kept of a patient, and how far ahead of its arrival an event time is believed."""
+    """How much is kept of a patient, and how far ahead of its arrival an event time is believed.
+
+    models_history: what the models' rows reach back (`deterioration.summaries`). earlier: values a name, of those that
+    only the models need.
+    """
 
     history: timedelta = timedelta(hours=24)
+    models_history: timedelta = timedelta(hours=48)
     future_tolerance: timedelta = timedelta(minutes=5)
     observations: int = 1500
+    earlier: int = 500
     notes: int = 30
     images: int = 30
 
@@ -73,14 +80,17 @@ class Held:
 class PatientRecord:
     """State of one patient. Read and written as `PatientState`. Times are microseconds since 1970, UTC.
 
-    as_of: newest event time seen, at which the patient is judged. observations: by observation id, oldest first.
+    as_of: newest event time seen, at which the patient is judged. first_event: oldest one of results, 0 before any.
+    observations: by observation id, oldest first. earlier: by name, what left them and the models still need.
     movements, notes, images: oldest first. stated: what came with results about the person and the place. replaced:
     what notes say that they replace. revision: messages taken in.
     """
 
     patient_key: str
     as_of: int = 0
+    first_event: int = 0
     observations: dict[str, Held] = field(default_factory=dict)
+    earlier: Earlier = field(default_factory=dict)
     movements: tuple[Encounter, ...] = ()
     stated: tuple[Encounter, ...] = ()
     notes: tuple[NoteCoded, ...] = ()
@@ -112,6 +122,8 @@ class PatientRecord:
             movements=self.movements,
             stated=self.stated,
             replaced_document_ids=self.replaced,
+            earlier=self.earlier.values(),
+            first_event=timestamp(self.first_event),
         )
         return b"".join(chain((rest.SerializeToString(),), (held.wire for held in self.observations.values())))
 
@@ -122,6 +134,8 @@ class PatientRecord:
         return cls(
             patient_key=state.patient_key,
             as_of=microseconds(state.as_of),
+            first_event=microseconds(state.first_event),
+            earlier={values.name: values for values in state.earlier},
             observations={stored.observation.observation_id: _held(stored) for stored in state.observations},
             movements=tuple(state.movements),
             stated=tuple(state.stated),
@@ -156,6 +170,7 @@ def take_in(record: PatientRecord, message: Input, limits: Limits) -> PatientRec
     changed = replace(
         record,
         as_of=max(record.as_of, _believable(message, limits)),
+        first_event=_first_event(record, message),
         seen=(*record.seen, seen_id(message.meta))[-SEEN_KEPT:],
         revision=record.revision + 1,
     )
@@ -171,6 +186,14 @@ def _believable(message: Input, limits: Limits) -> int:
         return claimed
     latest = microseconds(message.meta.ingest_time) + limits.future_tolerance // timedelta(microseconds=1)
     return min(claimed, latest)
+
+
+def _first_event(record: PatientRecord, message: Input) -> int:
+    """Notes and movements tell of other days too; results do not."""
+    if not isinstance(message, ObservationsReceived):
+        return record.first_event
+    at = microseconds(message.meta.event_time)
+    return min(record.first_event, at) if record.first_event else at
 
 
 def _with(record: PatientRecord, message: Input, limits: Limits) -> PatientRecord:
@@ -404,4 +427,7 @@ def _pruned(record: PatientRecord, limits: Limits) -> PatientRecord:
         for index, (key, held) in enumerate(record.observations.items())
         if key in pinned or (held.measured.at >= oldest and index >= excess)
     }
-    return replace(record, observations=kept)
+    left = (held for key, held in record.observations.items() if key not in kept)
+    oldest_of_models = record.as_of - limits.models_history // timedelta(microseconds=1)
+    earlier = with_left(record.earlier, left, oldest_of_models, limits.earlier)
+    return replace(record, observations=kept, earlier=earlier)

@@ -36,6 +36,7 @@ def filled(known: Encounter, stated: Encounter | None) -> Encounter:
     whole.CopyFrom(known)
     if stated.HasField("age_years") and not known.HasField("age_years"):
         whole.age_years = stated.age_years
+    whole.sex = known.sex or stated.sex
     visits = {known.meta.encounter_key, stated.meta.encounter_key} - {""}
     if len(visits) > 1:
         return whole
