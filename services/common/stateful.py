@@ -112,6 +112,7 @@ class States(Generic[T]):
 
 
 Handler = Callable[[Received, States[T]], Awaitable[Sequence[Publish]]]
+Completion = Callable[[Sequence[Publish], States[T]], Awaitable[Sequence[Publish]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,8 @@ class Stateful(Generic[T]):
     inputs: topics with the same number of partitions; the changelog gets as many.
     state_class: protobuf message of the table's values, or a class that reads and writes itself as one.
     handler: plain coroutine, message and states in, messages to publish out; may raise Invalid and Transient.
+    completion: sees all messages of a batch before they are sent, may give others in their place and may put states:
+    what is asked of somebody else is asked once for the whole batch. It raises nothing.
     """
 
     service: str
@@ -130,6 +133,7 @@ class Stateful(Generic[T]):
     state_class: type[T]
     handler: Handler[T]
     clock: Clock = utc_now
+    completion: Completion[T] | None = None
     max_batch: int = MAX_BATCH
     batch_within_s: float = BATCH_WITHIN_S
 
@@ -283,6 +287,9 @@ class StatefulService(Generic[T]):
         # A backlog comes topic by topic; in the order of writing, a note does not overtake the vital signs before it.
         for event in sorted(events, key=lambda event: event.message.timestamp):
             outputs += await self._handle(event)
+        if self._spec.completion is not None:
+            outputs = list(await self._spec.completion(outputs, self.states))
+            self.states.keep_message()
         async for attempt in until_it_works(BROKER_OUTAGE_S, self._progress.tick):
             with attempt:
                 await self._producer.publish_all(outputs)

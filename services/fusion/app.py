@@ -10,12 +10,16 @@ from services.common.http import serve_http
 from services.common.runtime import run_until_stopped
 from services.common.stateful import Stateful, StatefulService
 from services.common.topics import Topic
+from services.common.triton import TritonClient
 from services.fusion import metrics
 from services.fusion.config import FusionSettings
 from services.fusion.grpc_api import SERVICE_NAME, FusionServicer
 from services.fusion.handlers import Fusion
 from services.fusion.http_api import create_routes
+from services.fusion.models import load_models
+from services.fusion.monitor import watched
 from services.fusion.risk import Judging
+from services.fusion.scoring import Scorer
 from services.fusion.state import PatientRecord
 from services.fusion.views import Patients
 
@@ -25,14 +29,17 @@ INPUTS = (Topic.OBSERVATIONS_RECEIVED, Topic.ENCOUNTERS, Topic.NOTES_CODED, Topi
 async def main(settings: FusionSettings) -> None:
     """Run fusion until it is asked to stop."""
     shared, health = settings.shared, Health()
-    fusion = Fusion(settings.limits, Judging(settings.staleness, settings.evidence_window), utc_now)
-    spec = Stateful("fusion", INPUTS, "patients", PatientRecord, fusion.handle)
-    async with Producer(shared, "fusion") as producer:
+    models = load_models(shared.model_repository)
+    async with Producer(shared, "fusion") as producer, TritonClient(shared) as triton:
+        live = Scorer(triton, models, settings.models_deadline_s, "live", watched(models))
+        judging = Judging(settings.staleness, settings.evidence_window)
+        fusion = Fusion(settings.limits, judging, utc_now, live)
+        spec = Stateful("fusion", INPUTS, "patients", PatientRecord, fusion.handle, completion=fusion.complete)
         service = StatefulService(spec, shared, producer, health)
         health.dependency("kafka", producer.check)
         metrics.PATIENTS.set_function(lambda: len(service.states))
         patients = Patients(service.states, settings.staleness, utc_now, lambda: service.recovered)
-        servicer = FusionServicer(patients)
+        servicer = FusionServicer(patients, Scorer(triton, models, shared.triton_deadline_s, "stay"))
         await run_until_stopped(
             service.run(),
             serve_http(shared.bind_host, settings.http_port, health, create_routes(patients)),

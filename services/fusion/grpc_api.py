@@ -1,5 +1,6 @@
 """FusionService."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,11 +12,17 @@ from vigil.v1.fusion_service_pb2 import (
     GetPatientResponse,
     ListPatientsRequest,
     ListPatientsResponse,
+    ScoreStayRequest,
+    ScoreStayResponse,
 )
 from vigil.v1.fusion_service_pb2_grpc import FusionServiceServicer
 
-from services.common.outcomes import Transient
+from services.common.outcomes import Invalid, Transient
+from services.fusion.score_stay import score_stay
+from services.fusion.scoring import Scorer
 from services.fusion.views import Patients
+
+STAYS_AT_A_TIME = 4  # whole stays that are scored beside each other: live patients come between them
 
 SERVICE_NAME = fusion_service_pb2.DESCRIPTOR.services_by_name["FusionService"].full_name
 
@@ -30,10 +37,12 @@ async def _or_later(context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterato
 
 
 class FusionServicer(FusionServiceServicer):
-    """Translates; what it answers is made in `views`."""
+    """Translates; what it answers is made in `views` and `score_stay`."""
 
-    def __init__(self, patients: Patients) -> None:
+    def __init__(self, patients: Patients, scorer: Scorer) -> None:
         self._patients = patients
+        self._scorer = scorer
+        self._places = asyncio.Semaphore(STAYS_AT_A_TIME)
 
     async def GetPatient(  # noqa: N802
         self, request: GetPatientRequest, context: grpc.aio.ServicerContext[GetPatientRequest, GetPatientResponse]
@@ -53,3 +62,13 @@ class FusionServicer(FusionServiceServicer):
         async with _or_later(context):
             page = self._patients.page(request.page_size, request.page_token)
         return ListPatientsResponse(risks=[record.risk for record in page.records], next_page_token=page.next_token)
+
+    async def ScoreStay(  # noqa: N802
+        self, request: ScoreStayRequest, context: grpc.aio.ServicerContext[ScoreStayRequest, ScoreStayResponse]
+    ) -> ScoreStayResponse:
+        try:
+            async with self._places:
+                return await score_stay(request, self._scorer, self._patients.staleness)
+        except Invalid as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, error.reason)
+        raise AssertionError("unreachable: abort raises")

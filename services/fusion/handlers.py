@@ -1,10 +1,11 @@
-"""One message in, the patient's new state and risk out."""
+"""One message in, the patient's new state and risk out; and once a batch what the models say."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from vigil.v1.encounters_pb2 import EncounterStatus
-from vigil.v1.risk_pb2 import PatientRisk
+from vigil.v1.encounters_pb2 import Encounter, EncounterStatus
+from vigil.v1.observations_pb2 import ObservationsReceived
+from vigil.v1.risk_pb2 import PatientRisk, RiskEstimate
 
 from services.common.bus import Publish, Received
 from services.common.clock import Clock, utc_now
@@ -14,19 +15,28 @@ from services.common.outcomes import Invalid
 from services.common.stateful import States
 from services.common.topics import Topic
 from services.fusion import metrics
-from services.fusion.risk import Judging, judge
-from services.fusion.state import Input, Limits, PatientRecord, stay, take_in
+from services.fusion.estimates import with_evidence, with_trend, without_number
+from services.fusion.risk import Judging, judge, of_measurement
+from services.fusion.scoring import Scorer
+from services.fusion.state import Input, Limits, PatientRecord, present_stay, stay, take_in
+from services.fusion.stays import began, minute_of, stay_of
 
 ENDED = frozenset({EncounterStatus.ENCOUNTER_STATUS_DISCHARGED, EncounterStatus.ENCOUNTER_STATUS_CANCELLED})
 
 
 @dataclass(frozen=True, slots=True)
 class Fusion:
-    """What handling needs besides the message and the states."""
+    """What handling needs besides the message and the states.
+
+    scorer: None where no models are. due: keys of the patients of this batch whose measurements or stay
+    changed.
+    """
 
     limits: Limits = field(default_factory=Limits)
     judging: Judging = field(default_factory=Judging)
     clock: Clock = utc_now
+    scorer: Scorer | None = None
+    due: set[str] = field(default_factory=set)
 
     async def handle(self, received: Received, states: States[PatientRecord]) -> Sequence[Publish]:
         """Take one input in and publish the patient's risk; nothing for one that was taken in before.
@@ -43,9 +53,51 @@ class Fusion:
             metrics.INPUTS.labels(received.topic, "repeated").inc()
             return []
         states.put(key, after)
+        if isinstance(message, ObservationsReceived | Encounter):
+            self.due.add(key)
         _count(received.topic, risk)
         observe_stage("fused", risk.meta, self.clock)
         return [Publish(to=Topic.PATIENT_RISK, key=key, message=risk)]
+
+    async def complete(self, outputs: Sequence[Publish], states: States[PatientRecord]) -> Sequence[Publish]:
+        """Ask the models about the patients of a batch whose measurements changed, all at once; see `Stateful`.
+
+        The newest risk of each gets the answers. Those before it, which it replaces at once, keep what was said before.
+        """
+        due = sorted(self.due)
+        self.due.clear()
+        if self.scorer is None or not due:
+            return outputs
+        records = [record for key in due if (record := states.get(key)) is not None]
+        known = [present_stay(record) for record in records]
+        stays = [(stay_of(*of), minute_of(*of)) for of in zip(records, known, strict=True)]
+        newest = {}
+        for record, of, made in zip(records, known, await self.scorer.estimates(stays), strict=True):
+            risk = _with_estimates(record, began(record, of), made)
+            states.put(record.patient_key, record.with_risk(risk))
+            newest[risk.meta.message_id] = risk
+        return [_replaced(output, newest) for output in outputs]
+
+
+def _with_estimates(record: PatientRecord, since: int, made: Sequence[RiskEstimate]) -> PatientRisk:
+    """since: when the stay began; nothing of the one before is part of a trend."""
+    before = {estimate.name: estimate.trend for estimate in record.risk.estimates}
+    measured = {one.observation_id: one for one in record.measured()}
+    risk = PatientRisk()
+    risk.CopyFrom(record.risk)
+    del risk.estimates[:]
+    for estimate in made:
+        shown = without_number(estimate) if estimate.abstained else estimate
+        with_evidence(shown, lambda name: of_measurement(measured[name]) if name in measured else None)
+        risk.estimates.append(with_trend(shown, record.as_of, since, before.get(estimate.name, ())))
+    return risk
+
+
+def _replaced(output: Publish, newest: Mapping[str, PatientRisk]) -> Publish:
+    if output.to is not Topic.PATIENT_RISK:
+        return output
+    risk = newest.get(output.message.meta.message_id)  # type: ignore[attr-defined]
+    return output if risk is None else replace(output, message=risk)
 
 
 def fused(before: PatientRecord, message: Input, fusion: Fusion) -> tuple[PatientRecord, PatientRisk | None]:
@@ -56,6 +108,7 @@ def fused(before: PatientRecord, message: Input, fusion: Fusion) -> tuple[Patien
     meta = derived_meta(message.meta, "risk", fusion.clock, revision=after.revision)
     meta.encounter_key = meta.encounter_key or _known_stay(after)
     risk = judge(after, meta, message.meta.message_id, fusion.judging)
+    risk.estimates.extend(before.risk.estimates)
     return after.with_risk(risk), risk
 
 

@@ -102,11 +102,12 @@ def _driver(part: Part, measured: Measured) -> Driver:
         value=_shown(part),
         weight=part.points,
         measured_at=timestamp(measured.at),
-        evidence=_of_measurement(measured),
+        evidence=of_measurement(measured),
     )
 
 
-def _of_measurement(measured: Measured) -> Evidence:
+def of_measurement(measured: Measured) -> Evidence:
+    """A measurement as what a statement rests on."""
     return Evidence(
         kind="observation",
         message_id=measured.message_id,
@@ -167,7 +168,7 @@ def _syndrome(
         name=rule.name,
         sentence=rule.sentence.format(what=what, signs=shown),
         sources=[*stated, PHYSIOLOGY],
-        evidence=[*(one for listed in stated.values() for one in listed), *map(_of_measurement, signs)],
+        evidence=[*(one for listed in stated.values() for one in listed), *map(of_measurement, signs)],
         basis=rule.basis,
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
-from vigil.v1.risk_pb2 import PatientRisk, PatientState
+from vigil.v1.risk_pb2 import PatientRisk, PatientState, RiskEstimate
 
 from services.common.clock import Clock
 from services.common.outcomes import Transient
@@ -63,13 +63,16 @@ class Patients:
     def as_json(self, record: PatientRecord) -> dict[str, Any]:
         """The whole record, with the age of every input in seconds: at the moment of judging, and by the clock.
 
-        as_of_age_s: how long ago the patient was judged; it grows while nothing arrives.
+        as_of_age_s: how long ago the patient was judged; it grows while nothing arrives. What only the models read of
+        the day before yesterday is left out.
         """
         inputs = Inputs(record.measured(), record.as_of, self.staleness)
         ages = {name: age / MICROSECONDS for name, age in inputs.ages().items()}
         since = self.clock().timestamp() - record.as_of / MICROSECONDS
         now = {name: max(0.0, age + since) for name, age in ages.items()}
-        return as_dict(self.as_state(record)) | {
+        state = self.as_state(record)
+        del state.earlier[:]
+        return as_dict(state) | {
             "input_ages_s": ages,
             "input_ages_now_s": now,
             "as_of_age_s": max(0.0, since),
@@ -90,6 +93,7 @@ def summary(record: PatientRecord) -> dict[str, Any]:
         "bed": risk.bed,
         "as_of": risk.as_of.ToJsonString(),
         **dict(_scores(risk)),
+        "risks": {estimate.name: _risk(estimate) for estimate in risk.estimates},
         "syndromes": [syndrome.name for syndrome in risk.syndromes],
         "critical_findings": [finding.label for finding in risk.critical_findings],
         "revision": record.revision,
@@ -105,3 +109,14 @@ def _scores(risk: PatientRisk) -> Iterator[tuple[str, Any]]:
         yield "partial", score.partial
         yield "range", [score.lowest, score.highest]
         yield "abstained", score.abstained
+
+
+def _risk(estimate: RiskEstimate) -> dict[str, Any]:
+    """As `vigil risk` puts it; without numbers where the model gave none, and with the reason."""
+    if not estimate.HasField("probability"):
+        return {"p": None, "low": None, "high": None, "alarm": False} | {
+            name: reason
+            for name, reason in (("abstained", estimate.abstained), ("degraded", estimate.degraded_reason))
+            if reason
+        }
+    return {"p": estimate.probability, "low": estimate.low, "high": estimate.high, "alarm": estimate.alarm}

@@ -7,17 +7,19 @@ import grpc
 import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
-from vigil.v1.fusion_service_pb2 import GetPatientRequest, ListPatientsRequest
+from vigil.v1.fusion_service_pb2 import GetPatientRequest, ListPatientsRequest, ScoreStayRequest
 from vigil.v1.fusion_service_pb2_grpc import FusionServiceStub, add_FusionServiceServicer_to_server
 
 from services.common.stateful import States
 from services.fusion.grpc_api import FusionServicer
 from services.fusion.handlers import Fusion, fused
 from services.fusion.http_api import create_routes
+from services.fusion.scoring import Scorer
 from services.fusion.state import PatientRecord
 from services.fusion.views import Patients
 from services.fusion.vitals import Staleness
 from tests.fusion.making import HEALTHY, NOON, SEPTIC, encounter, note, observations
+from tests.fusion.models_of import MODELS, FakeTriton
 
 KEYS = [f"{number:032x}" for number in range(7)]
 
@@ -32,6 +34,8 @@ def encoded(key: str) -> bytes:
     )
     for message in messages:
         record, _ = fused(record, message, fusion)
+    record.risk.estimates.add(name="mortality", probability=0.25, low=0.125, high=0.5, alarm=True)
+    record.risk.estimates.add(name="sepsis", abstained="too little")
     return record.SerializeToString()
 
 
@@ -109,7 +113,8 @@ def test_nothing_is_answered_while_the_patients_are_read_back(patients: Patients
 
 async def test_grpc_answers_the_same(patients: Patients) -> None:
     server = grpc.aio.server()
-    add_FusionServiceServicer_to_server(FusionServicer(patients), server)
+    scorer = Scorer(FakeTriton(), MODELS, 1.0, "stay")
+    add_FusionServiceServicer_to_server(FusionServicer(patients, scorer), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
@@ -119,8 +124,24 @@ async def test_grpc_answers_the_same(patients: Patients) -> None:
         whole = await stub.GetPatient(GetPatientRequest(patient_key=KEYS[3]))
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await stub.GetPatient(GetPatientRequest(patient_key="nobody"))
+        scored = await stub.ScoreStay(ScoreStayRequest(id="1", at=[120, 60]))
+        with pytest.raises(grpc.aio.AioRpcError) as impossible:
+            await stub.ScoreStay(ScoreStayRequest(id="1", at=[float("nan")]))
     await server.stop(None)
     assert [risk.bed for risk in [*page.risks, *rest.risks]] == [f"bed-{number}" for number in range(7)]
     assert rest.next_page_token == ""
     assert whole.patient.risk.scores[0].total == 19
     assert refused.value.code() == grpc.StatusCode.NOT_FOUND
+    assert [one.minute for one in scored.at] == [120, 60]
+    assert impossible.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert impossible.value.details() == "a minute is not a number of minutes since admission"
+
+
+def test_risks_are_listed_with_their_interval_or_the_reason_why_not(client: TestClient) -> None:
+    risks = client.get("/patients").json()["patients"][3]["risks"]
+    assert risks["mortality"] == {"p": 0.25, "low": 0.125, "high": 0.5, "alarm": True}
+    assert risks["sepsis"] == {"p": None, "low": None, "high": None, "alarm": False, "abstained": "too little"}
+
+
+def test_what_only_models_read_is_not_part_of_the_answer(client: TestClient) -> None:
+    assert client.get(f"/patients/{KEYS[3]}").json()["earlier"] == []

@@ -1,0 +1,144 @@
+"""The deterioration models: what each declares in its folder of the model repository, and how Triton is asked."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+from vigil.v1.meta_pb2 import ModelVersion
+
+from services.common.triton import ModelUnavailable, Tensors
+from services.fusion.deterioration.attribution import Leaves
+from services.fusion.deterioration.drift import Bins
+from services.fusion.deterioration.features import (
+    FEATURES_MORTALITY,
+    FEATURES_SEPSIS,
+    variable_of,
+    vector_mortality,
+    vector_sepsis,
+)
+from services.fusion.deterioration.scope import MORTALITY, SEPSIS, Scope
+from services.fusion.deterioration.stay import Stay
+from services.fusion.deterioration.variables import BY_NAME
+
+log = structlog.get_logger()
+
+OUTPUTS = ("probability", "low", "high")
+ROWS_AT_A_TIME = 64  # the models' `max_batch_size`
+
+Floats = NDArray[np.float32]
+
+
+class Triton(Protocol):
+    """The part of `services.common.triton.TritonClient` that is used here."""
+
+    async def infer(self, model: str, inputs: Tensors, outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """Raises ModelUnavailable."""
+
+    async def model_version(self, model: str) -> ModelVersion:
+        """Raises ModelUnavailable."""
+
+
+@dataclass(frozen=True, slots=True)
+class RiskModel:
+    """One model as its assets describe it.
+
+    name: of the risk, e.g. "mortality". features: columns, in order. low, high: [features], what patients of training
+    had. stranger_share: of what was measured, how much may lie outside of that. operating_point: probability from which
+    the alarm is raised. bins: of the features, in order. score_bins: of the probability. leaves: of the trees.
+    sha256: of the model that all this belongs to.
+    """
+
+    name: str
+    scope: Scope
+    vector: Callable[[Stay, float], Floats]
+    features: tuple[str, ...]
+    low: Floats
+    high: Floats
+    stranger_share: float
+    operating_point: float
+    bins: tuple[Bins, ...]
+    score_bins: Bins
+    leaves: Leaves
+    sha256: str
+
+    @property
+    def model(self) -> str:
+        """Its name in Triton."""
+        return self.scope.model
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """Names of what it reads that somebody measures."""
+        return tuple(name for name in dict.fromkeys(map(variable_of, self.features)) if name in BY_NAME)
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """[rows] each. version: of the model that gave them."""
+
+    probability: Floats
+    low: Floats
+    high: Floats
+    version: ModelVersion
+
+
+_KNOWN: Mapping[str, tuple[Scope, Callable[[Stay, float], Floats], tuple[str, ...]]] = {
+    "mortality": (MORTALITY, vector_mortality, FEATURES_MORTALITY),
+    "sepsis": (SEPSIS, vector_sepsis, FEATURES_SEPSIS),
+}
+
+
+def load_models(repository: Path) -> tuple[RiskModel, ...]:
+    """The models that the repository has. Raises ValueError when the assets of one do not belong to this code."""
+    there = [name for name, (scope, _, _) in _KNOWN.items() if (repository / scope.model / "assets").is_dir()]
+    if len(there) < len(_KNOWN):
+        log.warning("the model repository lacks models of deterioration", there=there)
+    return tuple(_load(name, repository) for name in there)
+
+
+def _load(name: str, repository: Path) -> RiskModel:
+    scope, vector, features = _KNOWN[name]
+    assets = repository / scope.model / "assets"
+    declared = json.loads((assets / "features.json").read_text())
+    if tuple(declared["features"]) != features:
+        raise ValueError(f"{scope.model}: its features are not those that this code makes; train it again")
+    with np.load(assets / "trees.npz") as trees:
+        leaves = Leaves.of(dict(trees))
+    return RiskModel(
+        name=name,
+        scope=scope,
+        vector=vector,
+        features=features,
+        low=np.array([np.nan if one is None else one for one in declared["low"]], np.float32),
+        high=np.array([np.nan if one is None else one for one in declared["high"]], np.float32),
+        stranger_share=declared["stranger_share"],
+        operating_point=declared["operating_point"],
+        bins=tuple(_bins(one) for one in declared["bins"]),
+        score_bins=_bins(declared["score_bins"]),
+        leaves=leaves,
+        sha256=declared["sha256"],
+    )
+
+
+def _bins(declared: Mapping[str, Sequence[float]]) -> Bins:
+    return Bins(tuple(declared["edges"]), tuple(declared["shares"]))
+
+
+async def ask(triton: Triton, model: RiskModel, rows: Floats) -> Answers:
+    """Ask about rows, [rows, features]. Raises ModelUnavailable; ValueError for answers that are no probabilities."""
+    version = await triton.model_version(model.model)
+    if version.sha256 != model.sha256:
+        raise ModelUnavailable(f"{model.model}: Triton serves another model than the assets beside it describe")
+    parts = [
+        await triton.infer(model.model, {"features": rows[start : start + ROWS_AT_A_TIME]}, OUTPUTS)
+        for start in range(0, len(rows), ROWS_AT_A_TIME)
+    ]
+    joined = {name: np.concatenate([part[name].reshape(-1) for part in parts]) for name in OUTPUTS}
+    if any(len(values) != len(rows) or not ((values >= 0) & (values <= 1)).all() for values in joined.values()):
+        raise ValueError(f"{model.model} answered with something else than probabilities")
+    return Answers(joined["probability"], joined["low"], joined["high"], version)
