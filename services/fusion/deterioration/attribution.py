@@ -36,7 +36,7 @@ class Leaves:
 
     @classmethod
     def of(cls, arrays: Mapping[str, NDArray[np.generic]]) -> "Leaves":
-        """From the arrays of `assets/trees.npz`."""
+        """From the arrays of `assets/model.npz`."""
         share, value = arrays["share"].astype(np.float64), arrays["value"].astype(np.float64)
         return cls(
             feature=arrays["feature"].astype(np.int32),
@@ -60,7 +60,7 @@ def met(leaves: Leaves, row: NDArray[np.float32]) -> NDArray[np.bool_]:
 def contributions(leaves: Leaves, row: NDArray[np.float32]) -> Floats:
     """[features] log-odds that each feature of the row added to `leaves.bias`."""
     holds = met(leaves, row).astype(np.float64)
-    nodes, weights = _quadrature((holds.shape[1] + 1) // 2)
+    nodes, weights = quadrature((holds.shape[1] + 1) // 2)
     each = np.zeros_like(holds)
     for node, weight in zip(nodes, weights, strict=True):
         factor = node * holds + (1 - node) * leaves.share
@@ -70,7 +70,7 @@ def contributions(leaves: Leaves, row: NDArray[np.float32]) -> Floats:
 
 
 @lru_cache
-def _quadrature(count: int) -> tuple[list[float], list[float]]:
+def quadrature(count: int) -> tuple[list[float], list[float]]:
     """Nodes in [0, 1] and weights of Gauss and Legendre."""
     nodes, weights = np.polynomial.legendre.leggauss(count)  # type: ignore[no-untyped-call]
     return ((nodes + 1) / 2).tolist(), (weights / 2).tolist()

@@ -1,6 +1,6 @@
 """When a model does not answer, and why: adults, from the first hour on, with something measured. Pure."""
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isnan
@@ -69,7 +69,7 @@ def _too_little(stay: Stay, minute: float, scope: Scope) -> str:
 def _measured(stay: Stay, name: str, minute: float) -> bool:
     """Whether within the last 24 hours."""
     minutes = stay.series.get(name, EMPTY).minutes
-    return bisect_left(minutes, minute - DAY) < bisect_right(minutes, minute)
+    return bisect_right(minutes, minute - DAY) < bisect_right(minutes, minute)
 
 
 def outside(row: NDArray[np.float32], low: NDArray[np.float32], high: NDArray[np.float32]) -> NDArray[np.intp]:
