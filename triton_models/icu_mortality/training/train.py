@@ -98,7 +98,7 @@ def interval_factor(held: Rows, found: OutOfFold) -> float:
 
 
 def coverage(held: Rows, found: OutOfFold) -> dict[str, Any]:
-    """How often the prediction of a model from other patients lies within the interval; factor chosen on other folds."""
+    """How often the prediction of a model from other patients lies within; the factor is chosen on other folds."""
     one, two = (part.blended(RECIPE.trees_part) for part in (found.first, found.second))
     within = np.zeros(len(one), bool)
     for number in np.unique(found.fold):
@@ -118,7 +118,7 @@ def figures(held: Rows, found: OutOfFold, said: Floats) -> dict[str, Any]:
         "model": "icu_mortality",
         "data": "PhysioNet/CinC Challenge 2012, sets a and b",
         "licence": "ODC-BY 1.0",
-        "split": "five folds by patient; calibration and thresholds from other folds; rows of one patient are never apart",
+        "split": "five folds by patient, stratified by outcome; calibration from other folds",
         "by_hour": {str(hour): of_hour(held, said, hour) for hour in HOURS_REPORTED},
         "parts_at_48_h": parts_at(held, found, 48),
         "groups_at_48_h": groups(held, said, 48),
@@ -210,8 +210,8 @@ def operating_points(held: Rows, said: Floats) -> list[dict[str, Any]]:
     """The threshold where sensitivity and predictive value at 48 hours are equal: the challenge's Score 1."""
     chosen = at_hour(held, 48)
     _, threshold = measures.score1(said[chosen], held.label[chosen])
-    figures_ = {f"at_{hour}_h": measures.at_threshold(said[at_hour(held, hour)] >= threshold, held.label[at_hour(held, hour)])
-                for hour in LOOKED_AT}  # fmt: skip
+    hours = {f"at_{hour}_h": at_hour(held, hour) for hour in LOOKED_AT}
+    figures_ = {name: measures.at_threshold(said[at] >= threshold, held.label[at]) for name, at in hours.items()}
     reason = "sensitivity and positive predictive value are about equal at 48 hours (Score 1 of the 2012 challenge)"
     chance = float(calibration.probability(np.array(threshold)))
     return [{"name": "alarm", "probability": round(chance, 4), "log_odds": threshold, "reason": reason, **figures_}]
