@@ -8,8 +8,8 @@ import numpy as np
 from vigil.v1.meta_pb2 import Evidence
 from vigil.v1.risk_pb2 import RiskDriver, RiskEstimate, RiskPoint
 
-from services.fusion.deterioration.attribution import contributions
 from services.fusion.deterioration.drivers import Driver, drivers
+from services.fusion.deterioration.explanation import contributions
 from services.fusion.deterioration.features import variable_of
 from services.fusion.deterioration.scope import abstain, outside
 from services.fusion.deterioration.stay import EMPTY, Stay
@@ -103,7 +103,7 @@ def without_number(estimate: RiskEstimate) -> RiskEstimate:
 
 
 def _drivers(model: RiskModel, one: Judged) -> list[RiskDriver]:
-    contributed = contributions(model.leaves, one.row)
+    contributed = contributions(model.explanation, one.row)
     return [_driver(driver, one.minute) for driver in drivers(one.stay, one.minute, model.features, contributed)]
 
 

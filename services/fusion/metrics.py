@@ -30,6 +30,6 @@ SCORE_STABILITY = Gauge(
 )
 FEATURE_STABILITY = Gauge(
     "vigil_fusion_feature_stability_ratio",
-    "The same of the newest value of each quantity that a model reads.",
-    ["risk", "quantity"],
+    "The same of what a model reads: newest values, their ages, and how many there are of a day.",
+    ["risk", "feature"],
 )

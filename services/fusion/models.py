@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from vigil.v1.meta_pb2 import ModelVersion
 
 from services.common.triton import ModelUnavailable, Tensors
-from services.fusion.deterioration.attribution import Leaves
 from services.fusion.deterioration.drift import Bins
+from services.fusion.deterioration.explanation import Explanation
 from services.fusion.deterioration.features import (
     FEATURES_MORTALITY,
     FEATURES_SEPSIS,
@@ -28,7 +28,7 @@ from services.fusion.deterioration.variables import BY_NAME
 log = structlog.get_logger()
 
 OUTPUTS = ("probability", "low", "high")
-ROWS_AT_A_TIME = 64  # the models' `max_batch_size`
+ROWS_AT_A_TIME = 256  # the models' `max_batch_size`
 
 Floats = NDArray[np.float32]
 
@@ -49,8 +49,8 @@ class RiskModel:
 
     name: of the risk, e.g. "mortality". features: columns, in order. low, high: [features], what patients of training
     had. stranger_share: of what was measured, how much may lie outside of that. operating_point: probability from which
-    the alarm is raised. bins: of the features, in order. score_bins: of the probability. leaves: of the trees.
-    sha256: of the model that all this belongs to.
+    the alarm is raised. bins: of features that are watched for drift. score_bins: of the probability. explanation: what
+    drivers are told from. sha256: of the model that all this belongs to.
     """
 
     name: str
@@ -61,9 +61,9 @@ class RiskModel:
     high: Floats
     stranger_share: float
     operating_point: float
-    bins: tuple[Bins, ...]
+    bins: Mapping[str, Bins]
     score_bins: Bins
-    leaves: Leaves
+    explanation: Explanation
     sha256: str
 
     @property
@@ -105,22 +105,22 @@ def _load(name: str, repository: Path) -> RiskModel:
     scope, vector, features = _KNOWN[name]
     assets = repository / scope.model / "assets"
     declared = json.loads((assets / "features.json").read_text())
-    if tuple(declared["features"]) != features:
+    if tuple(declared["names"]) != features:
         raise ValueError(f"{scope.model}: its features are not those that this code makes; train it again")
-    with np.load(assets / "trees.npz") as trees:
-        leaves = Leaves.of(dict(trees))
+    with np.load(assets / "model.npz") as arrays:
+        explanation = Explanation.of(dict(arrays))
     return RiskModel(
         name=name,
         scope=scope,
         vector=vector,
         features=features,
-        low=np.array([np.nan if one is None else one for one in declared["low"]], np.float32),
-        high=np.array([np.nan if one is None else one for one in declared["high"]], np.float32),
+        low=np.array(declared["low"], np.float32),  # null is NaN: nobody had it measured
+        high=np.array(declared["high"], np.float32),
         stranger_share=declared["stranger_share"],
-        operating_point=declared["operating_point"],
-        bins=tuple(_bins(one) for one in declared["bins"]),
-        score_bins=_bins(declared["score_bins"]),
-        leaves=leaves,
+        operating_point=declared["operating_points"][0]["probability"],
+        bins={name: _bins(one) for name, one in declared["drift"].items()},
+        score_bins=_bins(declared["drift_of_probability"]),
+        explanation=explanation,
         sha256=declared["sha256"],
     )
 

@@ -1,7 +1,7 @@
 """Whether the patients of today are still those of training: bins of the newest live rows, as metrics."""
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -54,28 +54,23 @@ class Drift:
     """Of one model. Each patient counts as often as it is scored: it watches a ward, not a cohort."""
 
     def __init__(self, model: RiskModel) -> None:
-        self._features = _Window(model.bins)
+        self._columns = [model.features.index(name) for name in model.bins]
+        self._places = {name: place for place, name in enumerate(model.bins)}
+        self._features = _Window(list(model.bins.values()))
         self._score = _Window([model.score_bins])
-        last = ((name, column) for column, name in enumerate(model.features) if name.endswith(".last"))
-        self._newest = {name.removesuffix(".last"): column for name, column in last}
 
     def take(self, row: Floats, probability: float) -> None:
         """row: [features]."""
-        self._features.take(row)
+        self._features.take(row[self._columns])
         self._score.take(np.array([probability], np.float32))
 
     def score(self) -> float:
         """PSI of the probability; NaN while there are too few rows."""
         return self._score.stability(0)
 
-    def quantity(self, name: str) -> float:
-        """PSI of the newest value of a quantity; NaN while there are too few rows."""
-        return self._features.stability(self._newest[name])
-
-    @property
-    def quantities(self) -> Iterable[str]:
-        """Names of the quantities that are watched."""
-        return self._newest
+    def feature(self, name: str) -> float:
+        """PSI of a feature, e.g. "lactate.last"; NaN while there are too few rows."""
+        return self._features.stability(self._places[name])
 
 
 def watched(models: Sequence[RiskModel]) -> list[Drift]:
@@ -83,6 +78,6 @@ def watched(models: Sequence[RiskModel]) -> list[Drift]:
     monitors = [Drift(model) for model in models]
     for model, drift in zip(models, monitors, strict=True):
         metrics.SCORE_STABILITY.labels(model.name).set_function(drift.score)
-        for name in drift.quantities:
-            metrics.FEATURE_STABILITY.labels(model.name, name).set_function(partial(drift.quantity, name))
+        for name in model.bins:
+            metrics.FEATURE_STABILITY.labels(model.name, name).set_function(partial(drift.feature, name))
     return monitors

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from vigil.v1.meta_pb2 import ModelVersion
 
 from services.common.triton import ModelUnavailable, Tensors
-from services.fusion.deterioration.attribution import Leaves, log_odds
 from services.fusion.deterioration.drift import Bins
+from services.fusion.deterioration.explanation import Explanation, log_odds
 from services.fusion.deterioration.features import (
     FEATURES_MORTALITY,
     FEATURES_SEPSIS,
@@ -24,8 +24,8 @@ RULES = {"lactate.last": (2.0, 3.0, -1.0), "sbp.last": (100.0, -0.5, 1.0), "hear
 START = -2.0
 
 
-def leaves(features: Sequence[str]) -> Leaves:
-    """A tree of one condition a rule; a value that was not measured goes with the lower ones."""
+def explanation(features: Sequence[str]) -> Explanation:
+    """A tree of one condition a rule; a value that was not measured goes with the lower ones. The network is silent."""
     rows = [(features.index(name), *rule) for name, rule in RULES.items()]
     column = [[at] for at, *_ in rows for _ in range(2)]
     arrays: Mapping[str, NDArray[Any]] = {
@@ -36,8 +36,13 @@ def leaves(features: Sequence[str]) -> Leaves:
         "share": np.array([[share] for _ in rows for share in (0.25, 0.75)]),
         "value": np.array([value for _, _, over, under in rows for value in (over, under)]),
         "start": np.array(START),
+        "trees_part": np.array(1.0),
+        **{name: np.zeros(1) for name in ("column", "logged", "centre", "flags")},
+        **{name: np.zeros((1, wide, 1)) for name, wide in (("w0", 2), ("w1", 1), ("w2", 1))},
+        **{name: np.zeros((1, 1)) for name in ("b0", "b1", "b2")},
+        "scale": np.ones(1),
     }
-    return Leaves.of(arrays)
+    return Explanation.of(arrays)
 
 
 def model(name: str, **fields: Any) -> RiskModel:
@@ -55,9 +60,9 @@ def model(name: str, **fields: Any) -> RiskModel:
         "high": np.full(len(features), np.nan, np.float32),
         "stranger_share": 0.1,
         "operating_point": 0.3,
-        "bins": tuple(Bins((1.0, 2.0), (0.25, 0.25, 0.25, 0.25)) for _ in features),
+        "bins": {name: Bins((1.0, 2.0), (0.25, 0.25, 0.25, 0.25)) for name in features if name.endswith(".last")},
         "score_bins": Bins((0.1, 0.5), (0.5, 0.25, 0.25, 0.0)),
-        "leaves": leaves(features),
+        "explanation": explanation(features),
         "sha256": f"sha of {scope.model}",
     }
     return RiskModel(**(usual | fields))
@@ -80,7 +85,7 @@ class FakeTriton:
             raise ModelUnavailable(self.away)
         assert rows.dtype == np.float32
         known = next(one for one in MODELS if one.model == model)
-        probability = np.array([1 / (1 + np.exp(-log_odds(known.leaves, row))) for row in rows], np.float32)
+        probability = np.array([1 / (1 + np.exp(-log_odds(known.explanation, row))) for row in rows], np.float32)
         made = {"probability": probability, "low": probability * 0.8, "high": probability + (1 - probability) * 0.2}
         return {name: made[name] for name in outputs}
 
