@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -50,7 +50,8 @@ class RiskModel:
     name: of the risk, e.g. "mortality". features: columns, in order. low, high: [features], what patients of training
     had. stranger_share: of what was measured, how much may lie outside of that. operating_point: probability from which
     the alarm is raised. bins: of features that are watched for drift. score_bins: of the probability. explanation: what
-    drivers are told from. sha256: of the model that all this belongs to.
+    drivers are told from. sha256: of the model that all this belongs to. measured: names of what it reads that somebody
+    measures.
     """
 
     name: str
@@ -65,16 +66,16 @@ class RiskModel:
     score_bins: Bins
     explanation: Explanation
     sha256: str
+    measured: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        names = dict.fromkeys(map(variable_of, self.features))
+        object.__setattr__(self, "measured", tuple(name for name in names if name in BY_NAME))
 
     @property
     def model(self) -> str:
         """Its name in Triton."""
         return self.scope.model
-
-    @property
-    def measured(self) -> tuple[str, ...]:
-        """Names of what it reads that somebody measures."""
-        return tuple(name for name in dict.fromkeys(map(variable_of, self.features)) if name in BY_NAME)
 
 
 @dataclass(frozen=True, slots=True)

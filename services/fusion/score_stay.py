@@ -1,16 +1,17 @@
 """One whole stay in, scores and risks at each asked minute out. Nothing is kept of it, and nothing looks ahead."""
 
+import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite, isnan, nan
 
 from vigil.v1.encounters_pb2 import Encounter
 from vigil.v1.fusion_service_pb2 import ScoreStayRequest, ScoreStayResponse, StayObservation, StayScores
-from vigil.v1.risk_pb2 import Score
+from vigil.v1.risk_pb2 import RiskEstimate, Score
 
 from services.common.outcomes import Invalid
 from services.fusion.deterioration.stay import EMPTY, Observed, Stay, with_observations
-from services.fusion.deterioration.variables import read, sex_code, unit_type
+from services.fusion.deterioration.variables import IMPOSSIBLE, read, sex_code, unit_type
 from services.fusion.risk import as_score, bedside_scores
 from services.fusion.scores import FLOWS, STATEMENTS, BedsideScore
 from services.fusion.scoring import Scorer
@@ -38,25 +39,48 @@ class _Known:
 async def score_stay(request: ScoreStayRequest, scorer: Scorer, staleness: Staleness) -> ScoreStayResponse:
     """Raises Invalid for what is no stay."""
     _check(request)
-    unknown = (one.name for one in request.observations if read(one.name, one.value) is None)
-    answer = ScoreStayResponse(
-        id=request.id, unknown_names=sorted({name for name in unknown if name not in BEDSIDE_ALONE})
-    )
-    for name, count in _with_all(request).impossible().items():
-        answer.impossible[name] = count
+    answer = _noted(request)
     scored: dict[float, StayScores] = {}
-    for chunk in _chunks(_known(request, staleness)):
-        made = await scorer.estimates([(known.stay, known.minute) for known in chunk])
-        for known, risks in zip(chunk, made, strict=True):
-            lacking = sorted({name for score in known.scores for name in score.missing})
-            never = sorted({name for risk in risks for name in risk.missing} - set(lacking))
-            scored[known.minute] = StayScores(
-                minute=known.minute,
-                scores=[_without_parts(score) for score in known.scores],
-                risks=risks,
-                missing=[*lacking, *never],
-            )
+    chunk: list[_Known] = []
+    for known in _known(request, staleness):
+        chunk.append(known)
+        await asyncio.sleep(0)  # live patients have their turn
+        if len(chunk) == MINUTES_AT_A_TIME:
+            scored |= await _scored(chunk, scorer)
+            chunk = []
+    scored |= await _scored(chunk, scorer)
     answer.at.extend(scored[minute] for minute in request.at)
+    return answer
+
+
+async def _scored(chunk: Sequence[_Known], scorer: Scorer) -> dict[float, StayScores]:
+    """By minute."""
+    made = await scorer.estimates([(known.stay, known.minute) for known in chunk])
+    return {known.minute: _as_message(known, risks) for known, risks in zip(chunk, made, strict=True)}
+
+
+def _as_message(known: _Known, risks: Sequence[RiskEstimate]) -> StayScores:
+    lacking = sorted({name for score in known.scores for name in score.missing})
+    never = sorted({name for risk in risks for name in risk.missing} - set(lacking))
+    return StayScores(
+        minute=known.minute,
+        scores=[_without_parts(score) for score in known.scores],
+        risks=risks,
+        missing=[*lacking, *never],
+    )
+
+
+def _noted(request: ScoreStayRequest) -> ScoreStayResponse:
+    """The answer with what is to be said of the observations themselves."""
+    answer = ScoreStayResponse(id=request.id)
+    unknown: set[str] = set()
+    for one in request.observations:
+        taken = None if one.name in BEDSIDE_ALONE else read(one.name, nan if one.text else one.value)
+        if taken is not None and taken.remark == IMPOSSIBLE:
+            answer.impossible[taken.name] += 1
+        elif taken is None and one.name not in BEDSIDE_ALONE:
+            unknown.add(one.name)
+    answer.unknown_names.extend(sorted(unknown))
     return answer
 
 
@@ -68,10 +92,6 @@ def _check(request: ScoreStayRequest) -> None:
     minutes = (*request.at, *(one.minute for one in request.observations))
     if not all(isfinite(minute) and abs(minute) <= FURTHEST_MINUTE for minute in minutes):
         raise Invalid("a minute is not a number of minutes since admission")
-
-
-def _with_all(request: ScoreStayRequest) -> Stay:
-    return with_observations(Stay(), map(_observed, range(len(request.observations)), request.observations))
 
 
 def _observed(number: int, one: StayObservation) -> Observed:
@@ -136,14 +156,3 @@ def _without_parts(score: BedsideScore) -> Score:
     message = as_score(score)
     del message.components[:]
     return message
-
-
-def _chunks(known: Iterator[_Known]) -> Iterator[list[_Known]]:
-    chunk: list[_Known] = []
-    for one in known:
-        chunk.append(one)
-        if len(chunk) == MINUTES_AT_A_TIME:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
