@@ -16,6 +16,7 @@ from services.common.clock import from_timestamp
 from services.common.outcomes import Invalid
 from services.common.topics import Topic, registry
 from ward.events import Kind
+from ward.warnings import Warned
 
 FOLLOWED = (
     Topic.ENCOUNTERS,
@@ -49,6 +50,7 @@ class Seen:
     received: message ids by identity of the sent message. coded, read: ids of NoteCoded and ImageFindings by the id
     of their cause. risks: ids of PatientRisk by the id of each input that it took in. Counters count deliveries: two
     ids for one cause are two visible results, one id twice is a replay. times: seconds of first sight by id.
+    warned: when scores and models warned, by patient.
     """
 
     received: dict[Identity, Counter[str]] = field(default_factory=dict)
@@ -60,6 +62,7 @@ class Seen:
     ingested: dict[str, float] = field(default_factory=dict)
     alerts: dict[str, Alert] = field(default_factory=dict)
     alert_caused: dict[str, tuple[str, float]] = field(default_factory=dict)
+    warned: dict[str, Warned] = field(default_factory=dict)
     degraded: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     dead: list[tuple[str, str]] = field(default_factory=list)
@@ -84,6 +87,7 @@ class Seen:
             self.read.setdefault(message.image_message_id, Counter())[ident] += 1
             self.degraded += bool(message.degraded_reason)
         elif topic is Topic.PATIENT_RISK:
+            self.warned.setdefault(message.meta.patient_key, Warned()).take(message)
             for cause in message.caused_by:
                 self.risks.setdefault(cause, Counter())[ident] += 1
         else:

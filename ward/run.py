@@ -21,6 +21,7 @@ from ward.generate import Plan, Ward, discharges, generate
 from ward.player import Endpoints, Ledger, Pace, Sent, connect, play
 from ward.summary import Summary, summarise
 from ward.truth import judge
+from ward.warnings import leads
 
 RUN_ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
 RUN_LETTERS = 5
@@ -86,9 +87,9 @@ async def _judged(stack: Stack, ward: Ward, ledger: Ledger, follower: Follower) 
     await all_out(ledger.sent, follower, stack.keys, RESULTS_WITHIN_S)
     await _alerts_out(stack, ward, follower)
     seen = follower.seen
-    return summarise(
-        accounts(ledger.sent, seen, stack.keys), judge(ward.patients, seen.alerts.values(), stack.keys), seen
-    )
+    verdicts = judge(ward.patients, seen.alerts.values(), stack.keys)
+    warned = leads(ward.patients, seen.warned, stack.keys)
+    return summarise(accounts(ledger.sent, seen, stack.keys), verdicts, seen, warned)
 
 
 async def _alerts_out(stack: Stack, ward: Ward, follower: Follower) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from ward.account import Result, end_to_end, quantiles
 from ward.follow import Seen
 from ward.truth import Verdict
+from ward.warnings import Lead
+from ward.warnings import lines as warning_lines
 
 STAGES = {
     "acknowledged": "sender has its acknowledgement",
@@ -28,6 +30,7 @@ class Summary:
     dead_letters: tuple[tuple[str, str], ...]
     degraded: int
     stages: Mapping[str, Mapping[str, float]]
+    leads: tuple[Lead, ...] = ()
 
     @property
     def refused(self) -> list[Result]:
@@ -60,7 +63,9 @@ class Summary:
         return all(verdict.right for verdict in self.verdicts)
 
 
-def summarise(results: Iterable[Result], verdicts: Iterable[Verdict], seen: Seen) -> Summary:
+def summarise(
+    results: Iterable[Result], verdicts: Iterable[Verdict], seen: Seen, leads: Iterable[Lead] = ()
+) -> Summary:
     """The summary of what was sent, seen and judged."""
     results = tuple(results)
     return Summary(
@@ -70,6 +75,7 @@ def summarise(results: Iterable[Result], verdicts: Iterable[Verdict], seen: Seen
         dead_letters=tuple(seen.dead),
         degraded=seen.degraded,
         stages=dict(_stages(results, seen)),
+        leads=tuple(leads),
     )
 
 
@@ -98,6 +104,8 @@ def text(summary: Summary) -> str:
             *_count_lines(summary),
             "",
             *_found_lines(summary),
+            "",
+            *warning_lines(summary.leads),
             "",
             *_time_lines(summary),
             "",
