@@ -9,7 +9,7 @@ from vigil.v1.fusion_service_pb2 import GetPatientResponse
 from vigil.v1.images_pb2 import ImageFindings
 from vigil.v1.meta_pb2 import Evidence
 from vigil.v1.notes_pb2 import Assertion, AuditVerdict, CodeAudit, Experiencer, NoteCode, NoteCoded, Temporality
-from vigil.v1.risk_pb2 import PatientRisk, Score
+from vigil.v1.risk_pb2 import PatientRisk, RiskEstimate, Score
 
 from services.alerting.conditions import spoken_value
 from services.alerting.patient_alerts import standing_notes
@@ -117,7 +117,35 @@ def risk_json(risk: PatientRisk) -> Json:
             for item in risk.syndromes
         ],
         "critical_findings": [{"label": f.label, "sentence": f.sentence} for f in risk.critical_findings],
+        "risks": [estimate_json(estimate) for estimate in risk.estimates],
     }
+
+
+def estimate_json(estimate: RiskEstimate) -> Json:
+    """What a model says; without numbers where it gives none, and with the reason."""
+    is_known = estimate.HasField("probability")
+    return {
+        "name": estimate.name,
+        "as_of": time_of(estimate.as_of),
+        "p": estimate.probability if is_known else None,
+        "low": estimate.low if is_known else None,
+        "high": estimate.high if is_known else None,
+        "alarm": estimate.alarm,
+        "operating_point": estimate.operating_point,
+        "abstained": estimate.abstained,
+        "degraded_reason": estimate.degraded_reason,
+        "trend": [{"at": time_of(point.at), "p": point.probability} for point in estimate.trend],
+        "drivers": [
+            {"name": driver.name, "weight": driver.weight, "text": driver.sentence, **_measurement(driver.evidence)}
+            for driver in estimate.drivers
+        ],
+        "missing": list(estimate.missing),
+        "model": {"name": estimate.model.name, "version": estimate.model.version, "sha256": estimate.model.sha256},
+    }
+
+
+def _measurement(evidence: Evidence) -> Json:
+    return {"evidence": evidence_json(evidence)} if evidence.kind else {}
 
 
 def score_json(score: Score) -> Json:

@@ -305,3 +305,28 @@ def test_the_board_loads_nothing_from_elsewhere(client: TestClient) -> None:
 def test_health_and_metrics_stay_where_they_are(client: TestClient) -> None:
     assert client.get("/healthz").status_code == 200
     assert "vigil_end_to_end_latency_seconds" in client.get("/metrics").text
+
+
+def test_patients_are_listed_with_what_the_models_say(tmp_path: Path) -> None:
+    judged = risk(1, HIGH)
+    said = judged.estimates.add(
+        name="mortality", probability=0.25, low=0.125, high=0.5, alarm=True, missing=["lactate"]
+    )
+    driver = said.drivers.add(name="heart_rate", weight=0.5, sentence="heart rate 120 /min, up 30, 5 min ago")
+    driver.evidence.kind, driver.evidence.observation_id = "observation", "o1"
+    said.trend.add(probability=0.25).at.CopyFrom(judged.as_of)
+    judged.estimates.add(name="sepsis", abstained="under 16 years of age")
+    with opened(served([after(fresh(), judged)], tmp_path)) as client:
+        mortality, sepsis = client.get("/patients").json()["patients"][0]["risks"]
+    assert (mortality["p"], mortality["low"], mortality["high"], mortality["alarm"]) == (0.25, 0.125, 0.5, True)
+    assert mortality["drivers"][0]["text"] == "heart rate 120 /min, up 30, 5 min ago"
+    assert mortality["drivers"][0]["evidence"]["observation_id"] == "o1"
+    assert mortality["trend"] == [{"at": "2026-03-01T12:01:00Z", "p": 0.25}]
+    assert mortality["missing"] == ["lactate"]
+    assert (sepsis["p"], sepsis["abstained"]) == (None, "under 16 years of age")
+
+
+def test_an_alarm_of_a_model_is_shown_and_raises_no_alert() -> None:
+    judged = risk(1)
+    judged.estimates.add(name="mortality", probability=0.9, low=0.8, high=0.95, alarm=True)
+    assert not after(fresh(), judged).records

@@ -31,7 +31,7 @@ export function charts(series, trend, now) {
   return h("div", { class: "charts" }, shown.map(([chart, entry]) => figure(chart, entry.points, now)));
 }
 
-function figure(chart, all, now) {
+export function figure(chart, all, now) {
   const points = all.filter((point) => !point.out_of_range).map((point) => ({ at: Date.parse(point.at), value: point.value }));
   const last = points.at(-1);
   if (!last) return null;

@@ -4,11 +4,12 @@ import { h, s, shape, showIn } from "./dom.js";
 import * as evidence from "./evidence.js";
 import { charts } from "./charts.js";
 import * as notes from "./notes.js";
+import { riskStrip, riskTab } from "./risks.js";
 import { component, newsTile } from "./rows.js";
 import { isOpen, news2, openAlerts } from "./store.js";
 import { agoWords, ageSeconds, bandWord, capital, dayTime, inClinicalUnits, isOld, person, plain, severityWord, VITALS } from "./words.js";
 
-export const TABS = [["trends", "Trends"], ["evidence", "Evidence"], ["scores", "Scores"], ["notes", "Notes"]];
+export const TABS = [["trends", "Trends"], ["evidence", "Evidence"], ["scores", "Scores"], ["notes", "Notes"], ["risks", "Risks"]];
 const words = (statement) => inClinicalUnits(plain(statement));
 const KINDS = { note: "Note", image: "Image", observation: "Measurement" };
 const ICONS = { note: "M5 3h10l4 4v14H5zM8 11h8M8 15h8M8 7h4", image: "M3 4h18v16H3zM3 16l5-5 4 4 3-3 6 6M15 9h.01", observation: "M2 13h5l3-8 4 14 3-6h5" };
@@ -25,7 +26,7 @@ export class Detail {
   constructor(element, acts) {
     this.element = element;
     this.acts = acts;
-    this.parts = { head: h("header", { class: "head" }), alerts: h("div", { class: "alerts" }), tabs: h("div", { class: "tabs", role: "tablist", "aria-label": "What is known" }), body: h("div", { class: "tab-body", role: "tabpanel", id: "tab-body", tabindex: "0" }) };
+    this.parts = { head: h("header", { class: "head" }), alerts: h("div", { class: "alerts" }), risks: h("div"), tabs: h("div", { class: "tabs", role: "tablist", "aria-label": "What is known" }), body: h("div", { class: "tab-body", role: "tabpanel", id: "tab-body", tabindex: "0" }) };
   }
 
   show(patient, now, reasons) {
@@ -40,6 +41,7 @@ export class Detail {
     if (patient.patient_key !== this.#key) this.#begin(patient);
     showIn(this.parts.head, this.#head());
     showIn(this.parts.alerts, this.#alerts());
+    showIn(this.parts.risks, riskStrip(patient));
     this.#showTabs();
     this.#showBody();
   }
@@ -73,7 +75,7 @@ export class Detail {
     this.#note = null;
     this.#tab = "trends";
     this.#asked = "";
-    this.element.replaceChildren(this.parts.head, this.parts.alerts, this.parts.tabs, this.parts.body);
+    this.element.replaceChildren(this.parts.head, this.parts.alerts, this.parts.risks, this.parts.tabs, this.parts.body);
     this.parts.body.replaceChildren();
     this.element.scrollTop = 0;
   }
@@ -133,6 +135,7 @@ export class Detail {
   #showBody() {
     const { patient, now } = this;
     if (this.#tab === "scores") return void showIn(this.parts.body, scores(patient, now));
+    if (this.#tab === "risks") return void showIn(this.parts.body, riskTab(patient, now));
     const of = { trends: () => patient.revision, evidence: () => `${this.#opened?.message_id} ${this.#opened?.statement}`, notes: () => [this.#note, ...patient.notes.map((one) => one.message_id)].join(" ") };
     const wanted = `${this.#tab} ${patient.patient_key} ${of[this.#tab]()}`;
     if (wanted === this.#asked) return;

@@ -9,7 +9,7 @@ const KEYS = [
   [["a"], "Acknowledge the gravest alert"],
   [["r"], "Resolve the gravest alert"],
   [["e"], "Open its evidence"],
-  [["1", "2", "3", "4"], "Trends, evidence, scores, notes with their codes"],
+  [["1", "2", "3", "4", "5"], "Trends, evidence, scores, notes with their codes, risks by the models"],
   [["w"], "Wall view: large tiles, to read across a room"],
   [["t"], "Dark or light"],
   [["?"], "This help"],

@@ -1,6 +1,7 @@
 // The list of patients.
 
 import { h, s, shape, showIn } from "./dom.js";
+import { riskCell, spokenRisks } from "./risks.js";
 import { news2, openAlerts } from "./store.js";
 import { ageSeconds, ageWords, isOld, severityWord, shortValue, VITALS } from "./words.js";
 
@@ -73,6 +74,7 @@ function row(patient, now) {
     newsTile(patient),
     h("div", { class: "vitals" }, VITALS.map((vital) => vitalCell(component(score, vital), vital, now))),
     h("span", { class: "q", "data-positive": String(qsofa?.band === "positive"), title: "qSOFA" }, qsofa && !qsofa.abstained ? String(qsofa.total) : "–"),
+    riskCell(patient),
     h("span", { class: isOld(age) ? "age old" : "age", title: "Age of the newest vital sign", text: ageWords(age) }),
     sentence(patient),
   ];
@@ -84,6 +86,7 @@ function spoken(patient) {
   const [worst] = openAlerts(patient);
   const parts = [`Bed ${patient.bed || "unknown"}`, score && !score.abstained ? `NEWS2 ${score.total}${score.partial ? ", partial" : ""}` : "no NEWS2"];
   parts.push(!worst ? "no open alert" : `${severityWord(worst.severity)}, ${worst.state}: ${worst.reason}`);
+  parts.push(...spokenRisks(patient));
   return parts.join(". ");
 }
 
