@@ -26,9 +26,14 @@ class OutOfFold:
 def out_of_fold(name: str, task: Task, recipe: Recipe, for_halves: Recipe) -> OutOfFold:
     """From the cache where nothing has changed."""
     fold = blend.folds(task, SEED)
-    whole = _kept(f"{name}-whole", task, recipe, lambda: [blend.cross_validated(task, fold, recipe, print)])
+    of_all = whole(f"{name}-whole", task, fold, recipe)
     first, second = _kept(f"{name}-halves", task, for_halves, lambda: blend.halves(task, fold, for_halves))
-    return OutOfFold(fold, whole[0], first, second)
+    return OutOfFold(fold, of_all, first, second)
+
+
+def whole(name: str, task: Task, fold: NDArray[np.int64], recipe: Recipe) -> Parts:
+    """Cross-validated log-odds alone, from the cache where nothing has changed."""
+    return _kept(name, task, recipe, lambda: [blend.cross_validated(task, fold, recipe, print)])[0]
 
 
 def _kept(name: str, task: Task, recipe: Recipe, make: Callable[[], Sequence[Parts]]) -> list[Parts]:

@@ -1,0 +1,267 @@
+"""Train sepsis_onset: the risk of sepsis within the hours to come, hour by hour. `make train` runs it."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+MODEL = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(MODEL.parent / "icu_mortality" / "training"))
+
+import blend  # noqa: E402 - both models are made by the same code, which lies with the first
+import calibration  # noqa: E402
+import classics  # noqa: E402
+import measures  # noqa: E402
+import network  # noqa: E402
+import publish  # noqa: E402
+import rows  # noqa: E402
+import utility  # noqa: E402
+from blend import Recipe, Task  # noqa: E402
+from calibration import Platt  # noqa: E402
+from card import write_tables  # noqa: E402
+from out_of_fold import OutOfFold, out_of_fold, whole  # noqa: E402
+from rows import Rows  # noqa: E402
+
+from services.fusion.deterioration.features import CLOCK  # noqa: E402
+from services.fusion.deterioration.features import FEATURES_SEPSIS as NAMES  # noqa: E402
+
+TREES = {
+    "learning_rate": 0.05,
+    "num_leaves": 15,
+    "max_depth": 7,
+    "min_data_in_leaf": 200,
+    "feature_fraction": 0.15,
+    "bagging_fraction": 0.5,
+    "lambda_l2": 20.0,
+    "max_bin": 63,
+}
+# The network learns the label and beside it whether an alarm is worth its cost.
+NETWORK = network.Settings(hidden=96, epochs=6, targets=(1.0, 0.3))
+RECIPE = Recipe(rounds=300, trees=TREES, network=NETWORK, members=3, trees_part=0.6)
+HALVES = replace(RECIPE, members=2)
+KEPT_OF_OTHERS = 0.25  # share of the hours of patients without sepsis that is learned from, each then weighing four
+DRAWS = 200
+HOURS = {"1 to 6": (1, 7), "7 to 24": (7, 25), "25 to 72": (25, 73), "over 72": (73, 10_000)}
+AGES = {"16 to 44": (16, 45), "45 to 64": (45, 65), "65 to 79": (65, 80), "80 and over": (80, 121)}
+DECISIONS = (0.01, 0.02, 0.05, 0.1)
+
+Floats = NDArray[np.float64]
+Chosen = NDArray[np.bool_]
+
+
+def main() -> None:
+    held = rows.sepsis()
+    worth = utility.table(held.patient, held.label)
+    task = task_of(held, worth)
+    found = out_of_fold("sepsis", task, RECIPE, HALVES)
+    blended = found.whole.blended(RECIPE.trees_part)
+    said = calibrated(held, found, blended)
+    points = operating_points(held, said, worth, found)
+    metrics = {**figures(held, found, said, worth), "without_the_clock": clockless(held, worth, found.fold)}
+    model = blend.fit(task, np.ones(len(held.label), bool), RECIPE)
+    every = np.ones(len(held.label))
+    platt = Platt.of(blended, held.minute / 60, held.label, every)
+    made = publish.Published(
+        "sepsis_onset", NAMES, model, platt, interval_factor(found), points, held.x, calibration.probability(said)
+    )
+    publish.publish(MODEL, made, {**metrics, "operating_points": points})
+    publish.draw_reliability(MODEL / "reliability.png", panels(held, said))
+    write_tables(MODEL)
+
+
+def septic(held: Rows) -> Chosen:
+    """Rows of patients who become septic."""
+    starts = np.flatnonzero(np.r_[True, held.patient[1:] != held.patient[:-1]])
+    ever = np.maximum.reduceat(held.label, starts) > 0
+    return np.repeat(ever, np.diff([*starts, len(held.patient)]))
+
+
+def task_of(held: Rows, worth: tuple[Floats, Floats], *, clock: bool = True) -> Task:
+    """All hours are judged; of patients without sepsis a part is learned from. clock: whether the hour is read."""
+    ever = septic(held)
+    drawn = np.random.default_rng(rows.SEED).random(len(ever)) < KEPT_OF_OTHERS
+    weight = np.where(ever, 1.0, 1 / KEPT_OF_OTHERS).astype(np.float32)
+    targets = np.stack([held.label, worth[0] > worth[1]], axis=1).astype(np.float32)
+    x = held.x
+    if not clock:
+        x = x.copy()
+        x[:, NAMES.index(CLOCK)] = np.nan
+    return Task(x, held.patient, targets, weight, ever | drawn, np.ones(len(ever), bool))
+
+
+def calibrated(held: Rows, found: OutOfFold, blended: Floats) -> Floats:
+    """Log-odds of all rows, calibrated on other folds."""
+    every = np.ones(len(blended))
+    return calibration.cross_fitted(blended, held.minute / 60, held.label, every, found.fold)
+
+
+def interval_factor(found: OutOfFold) -> float:
+    one, two = (part.blended(RECIPE.trees_part) for part in (found.first, found.second))
+    return calibration.half_width(one, two, found.first.spread)
+
+
+def coverage(held: Rows, found: OutOfFold) -> dict[str, float]:
+    """How often the prediction of a model from other patients lies within; the factor is chosen on other folds."""
+    one, two = (part.blended(RECIPE.trees_part) for part in (found.first, found.second))
+    within = np.zeros(len(one), bool)
+    for number in np.unique(found.fold):
+        other, mine = found.fold != number, found.fold == number
+        factor = calibration.half_width(one[other], two[other], found.first.spread[other])
+        within[mine] = calibration.covered(one[mine], two[mine], found.first.spread[mine], factor)
+    ever = septic(held)
+    return {
+        "asked": calibration.COVERAGE,
+        "all hours": round(float(within.mean()), 4),
+        "hours of patients with sepsis": round(float(within[ever].mean()), 4),
+    }
+
+
+def cross_threshold(score: Floats, worth: tuple[Floats, Floats], fold: NDArray[np.int64]) -> Chosen:
+    """Alarms of each fold at the threshold that was best on the other folds."""
+    alarm = np.zeros(len(score), bool)
+    for number in np.unique(fold):
+        other, mine = fold != number, fold == number
+        threshold, _ = utility.best_threshold(score[other], worth[0][other], worth[1][other])
+        alarm[mine] = score[mine] >= threshold
+    return alarm
+
+
+def utilities(score: Floats, held: Rows, worth: tuple[Floats, Floats], fold: NDArray[np.int64]) -> dict[str, Any]:
+    """Normalised utility at thresholds of other folds, with its interval by patient."""
+    alarm = cross_threshold(score, worth, fold)
+    gained = np.where(alarm, worth[0], worth[1]) - worth[1]
+    most = np.maximum(worth[0], worth[1]) - worth[1]
+    low, high = measures.interval(held.patient, lambda w: float(w @ gained / (w @ most)), DRAWS)
+    return {
+        "utility": round(utility.utility(alarm, *worth), 4),
+        "utility_95": [round(low, 4), round(high, 4)],
+        "auroc": round(measures.auroc(score, held.label), 4),
+        "auroc_95": [round(one, 4) for one in measures.interval(
+            held.patient, lambda w: measures.auroc(score, held.label, w), DRAWS)],
+        "auprc": round(measures.auprc(score, held.label), 4),
+    }  # fmt: skip
+
+
+def figures(held: Rows, found: OutOfFold, said: Floats, worth: tuple[Floats, Floats]) -> dict[str, Any]:
+    every = {"sepsis_onset": said, "stay's clock alone": held.minute.astype(float), **classics.scores(held.x, NAMES)}
+    chance = calibration.probability(said)
+    return {
+        "model": "sepsis_onset",
+        "data": "PhysioNet/CinC Challenge 2019, part of set B",
+        "licence": "CC BY 4.0",
+        "split": "five folds by patient, stratified by outcome; calibration and thresholds from other folds",
+        "counts": {"hours": len(held.label), "patients": len(np.unique(held.patient)),
+                   "patients_with_sepsis": len(np.unique(held.patient[held.label > 0]))},
+        "beside": {name: utilities(score, held, worth, found.fold) for name, score in every.items()},
+        "parts": parts(held, found, worth),
+        "calibration": measures.calibration(chance, held.label),
+        "reliability": measures.reliability(chance, held.label),
+        "groups": groups(held, said),
+        "alarms_at_equal_sensitivity": alarms(held, every, worth, found.fold),
+        "decision_curve": [measures.net_benefit(chance, held.label, at) for at in DECISIONS],
+        "interval": coverage(held, found),
+        "abstained": round(float(silent(held).mean()), 4),
+    }  # fmt: skip
+
+
+def clockless(held: Rows, worth: tuple[Floats, Floats], fold: NDArray[np.int64]) -> dict[str, Any]:
+    """The same made without the hour of the stay. (How often things were measured so far still tells of it.)"""
+    blind = whole("sepsis-clockless", task_of(held, worth, clock=False), fold, HALVES)
+    return utilities(blind.blended(RECIPE.trees_part), held, worth, fold)
+
+
+def parts(held: Rows, found: OutOfFold, worth: tuple[Floats, Floats]) -> dict[str, Any]:
+    """Trees alone, networks alone, and blends: what the weight was chosen from."""
+    blends = {f"{part:.1f} trees": found.whole.blended(part) for part in (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)}
+    return {
+        name: {
+            "auroc": round(measures.auroc(score, held.label), 4),
+            "utility": round(utility.utility(cross_threshold(score, worth, found.fold), *worth), 4),
+        }
+        for name, score in blends.items()
+    }
+
+
+def group_rows(held: Rows) -> dict[str, Chosen]:
+    age, sex, unit = (held.x[:, NAMES.index(f"{name}.last")] for name in ("age", "sex", "icu_type"))
+    hour = held.minute / 60
+    return {
+        **{f"age {name}": (age >= low) & (age < high) for name, (low, high) in AGES.items()},
+        "female": sex == 0,
+        "male": sex == 1,
+        "medical unit": unit == 3,  # noqa: PLR2004 - code of the set
+        "surgical unit": unit == 4,  # noqa: PLR2004 - code of the set
+        "unit not stated": np.isnan(unit),
+        **{f"hour {name}": (hour >= low) & (hour < high) for name, (low, high) in HOURS.items()},
+    }
+
+
+def groups(held: Rows, said: Floats) -> dict[str, Any]:
+    return {
+        name: {
+            **measures.discrimination(said[group], held.label[group], held.patient[group], DRAWS),
+            **measures.calibration(calibration.probability(said[group]), held.label[group]),
+        }
+        for name, group in group_rows(held).items()
+    }
+
+
+def alarms(
+    held: Rows, every: dict[str, Floats], worth: tuple[Floats, Floats], fold: NDArray[np.int64]
+) -> dict[str, Any]:
+    """Each score at the model's sensitivity: septic patients with an alarm from 12 h before onset to 3 h after."""
+    wanted = worth[0] > worth[1]
+    alarm = cross_threshold(every["sepsis_onset"], worth, fold)
+    caught = np.unique(held.patient[wanted & alarm])
+    asked = len(caught) / len(np.unique(held.patient[wanted]))
+    found = classics.alarms(every, held.patient, held.minute, wanted, asked)
+    onset = onsets(held)
+    for name, score in every.items():
+        first = classics.first_alarms(wanted & (score >= found[name]["threshold"]), held.patient, held.minute)
+        ahead = (onset - first)[~np.isnan(first)] / 60
+        found[name]["median_hours_before_onset"] = round(float(np.median(ahead)), 1)
+    return found
+
+
+def onsets(held: Rows) -> Floats:
+    """Minute of onset of each patient, six hours after the first positive label; NaN without sepsis."""
+    return classics.first_alarms(held.label > 0, held.patient, held.minute) + 360
+
+
+def operating_points(held: Rows, said: Floats, worth: tuple[Floats, Floats], found: OutOfFold) -> list[dict[str, Any]]:
+    """The threshold of the highest utility."""
+    threshold, best = utility.best_threshold(said, *worth)
+    reason = "highest utility of the 2019 challenge in cross-validation"
+    return [{
+        "name": "alarm",
+        "probability": round(float(calibration.probability(np.array(threshold))), 5),
+        "log_odds": threshold,
+        "reason": reason,
+        "utility_on_the_rows_it_was_chosen_on": round(best, 4),
+        "hours": measures.at_threshold(cross_threshold(said, worth, found.fold), held.label),
+    }]  # fmt: skip
+
+
+def silent(held: Rows) -> Chosen:
+    """Hours in which too little was measured for an answer; the figures above count them all."""
+    signs = [NAMES.index(f"{name}.n24") for name in ("heart_rate", "resp_rate", "sbp", "map", "temperature", "spo2")]
+    few = (held.x[:, signs] > 0).sum(axis=1) < 2  # noqa: PLR2004 - as scope.SEPSIS
+    return few | (held.x[:, NAMES.index("measured.names24")] < 3)  # noqa: PLR2004 - as scope.SEPSIS
+
+
+def panels(held: Rows, said: Floats) -> dict[str, Any]:
+    def line(chosen: Chosen) -> list[dict[str, float]]:
+        return measures.reliability(calibration.probability(said[chosen]), held.label[chosen])
+
+    named = group_rows(held)
+    marks = {"by hour of stay": "hour", "by age": "age", "by unit": "unit"}
+    return {title: {k: line(v) for k, v in named.items() if mark in k} for title, mark in marks.items()}
+
+
+if __name__ == "__main__":
+    main()
