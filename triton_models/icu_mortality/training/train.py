@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import measures
 import network
 import numpy as np
 import publish
+import robustness
 import rows
 from blend import Recipe, Task
 from calibration import Platt
@@ -50,6 +52,9 @@ Chosen = NDArray[np.bool_]
 def main() -> None:
     held = rows.mortality()
     task = task_of(held)
+    if "--robustness" in sys.argv:
+        robustness.write(robustness.measure(HALVES, task, blend.folds(task, rows.SEED)), MODEL)
+        return
     found = out_of_fold("mortality", task, RECIPE, HALVES)
     blended = found.whole.blended(RECIPE.trees_part)
     said = calibrated(held, found, blended)

@@ -170,7 +170,7 @@ def figures(held: Rows, found: OutOfFold, said: Floats, worth: tuple[Floats, Flo
 
 
 def clockless(held: Rows, worth: tuple[Floats, Floats], fold: NDArray[np.int64]) -> dict[str, Any]:
-    """The same made without the hour of the stay. (How often things were measured so far still tells of it.)"""
+    """The same made without the hour of the stay; how often things were measured so far still tells of it."""
     blind = whole("sepsis-clockless", task_of(held, worth, clock=False), fold, HALVES)
     return utilities(blind.blended(RECIPE.trees_part), held, worth, fold)
 
