@@ -16,6 +16,7 @@ Float32 = NDArray[np.float32]
 Floats = NDArray[np.float64]
 Chosen = NDArray[np.bool_]
 FOLDS = 5
+HALVED = 2
 CHUNK = 40_000
 PARTS = ("trees", "networks", "spread")
 
@@ -134,9 +135,12 @@ def _fill(found: Parts, model: Model, task: Task, chosen: Chosen) -> None:
 
 
 def halves(task: Task, fold: NDArray[np.int64], recipe: Recipe) -> tuple[Parts, Parts]:
-    """As `cross_validated`, twice: each time from one half of the other patients, and no patient is in both halves."""
+    """As `cross_validated` for the first HALVED folds, twice: each time from one half of the other patients.
+
+    No patient is in both halves, so that the two predictions know nothing of each other.
+    """
     both = tuple(Parts(*(np.full(len(fold), np.nan) for _ in range(3))) for _ in range(2))
-    for number in range(int(fold.max()) + 1):
+    for number in range(HALVED):
         half = folds(task, recipe.seed + number, 2)
         for which, found in enumerate(both):
             model = fit(task, (fold != number) & (half == which), recipe)

@@ -56,8 +56,14 @@ def half_width(first: Floats, second: Floats, spread: Floats) -> float:
     return float(np.quantile(np.abs(first - second) / (spread + LEAST_SPREAD), COVERAGE))
 
 
-def covered(first: Floats, second: Floats, spread: Floats, factor: float) -> NDArray[np.bool_]:
-    return np.abs(first - second) <= factor * (spread + LEAST_SPREAD)
+def cross_covered(first: Floats, second: Floats, spread: Floats, fold: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether `second` lies within the interval around `first`, its factor chosen on the other folds."""
+    within = np.zeros(len(first), bool)
+    for number in np.unique(fold):
+        other, mine = fold != number, fold == number
+        factor = half_width(first[other], second[other], spread[other])
+        within[mine] = np.abs(first[mine] - second[mine]) <= factor * (spread[mine] + LEAST_SPREAD)
+    return within
 
 
 def probability(log_odds: Floats) -> Floats:

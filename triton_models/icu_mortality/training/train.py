@@ -98,20 +98,19 @@ def calibrated(held: Rows, found: OutOfFold, blended: Floats) -> Floats:
 
 def interval_factor(held: Rows, found: OutOfFold) -> float:
     """Of the drawn minutes; `coverage` measures it on patients that it was not chosen on."""
-    one, two = (part.blended(RECIPE.trees_part)[held.drawn] for part in (found.first, found.second))
-    return calibration.half_width(one, two, found.first.spread[held.drawn])
+    known = held.drawn & ~np.isnan(found.first.trees)
+    one, two = (part.blended(RECIPE.trees_part)[known] for part in (found.first, found.second))
+    return calibration.half_width(one, two, found.first.spread[known])
 
 
 def coverage(held: Rows, found: OutOfFold) -> dict[str, Any]:
     """How often the prediction of a model from other patients lies within; the factor is chosen on other folds."""
-    one, two = (part.blended(RECIPE.trees_part) for part in (found.first, found.second))
-    within = np.zeros(len(one), bool)
-    for number in np.unique(found.fold):
-        other, mine = (found.fold != number) & held.drawn, found.fold == number
-        factor = calibration.half_width(one[other], two[other], found.first.spread[other])
-        within[mine] = calibration.covered(one[mine], two[mine], found.first.spread[mine], factor)
-    fixed = {f"{hour} h": round(float(within[at_hour(held, hour)].mean()), 4) for hour in LOOKED_AT}
-    return {"asked": calibration.COVERAGE, "drawn minutes": round(float(within[held.drawn].mean()), 4), **fixed}
+    known = ~np.isnan(found.first.trees)
+    one, two = (part.blended(RECIPE.trees_part)[known] for part in (found.first, found.second))
+    within = calibration.cross_covered(one, two, found.first.spread[known], found.fold[known])
+    fixed = {f"{hour} h": round(float(within[at_hour(held, hour)[known]].mean()), 4) for hour in LOOKED_AT}
+    drawn = round(float(within[held.drawn[known]].mean()), 4)
+    return {"asked": calibration.COVERAGE, "drawn minutes": drawn, **fixed}
 
 
 def at_hour(held: Rows, hour: int) -> Chosen:
