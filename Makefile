@@ -9,7 +9,7 @@ ARGS ?=
 # Hospitals and companies sign with their own authorities; trust what the machine trusts.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help demo up down test test-fast lint format proto proto-release docs examples bench compare-coders train clean
+.PHONY: help demo up down test test-fast lint format proto proto-release docs examples bench compare-coders train look-at-stays clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -95,6 +95,9 @@ endif
 train: .venv-train/.ready ## make a model again from the training data (MODEL=icd_coder)
 	@test -n "$(MODEL)" || { echo "say which: make train MODEL=$$(ls triton_models | tr '\n' '|')" >&2; exit 2; }
 	PYTHONPATH=. OMP_NUM_THREADS=$${OMP_NUM_THREADS:-2} .venv-train/bin/python triton_models/$(MODEL)/training/train.py $(ARGS)
+
+look-at-stays: .venv-train/.ready ## plot 40 stays with their risks, right ones and wrong ones, to var/risk/stays
+	PYTHONPATH=. OMP_NUM_THREADS=1 .venv-train/bin/python triton_models/icu_mortality/training/pictures.py
 
 clean: ## remove environments and the local stack's state (asks the stack to stop first)
 	-$(BIN)/vigil down
