@@ -121,7 +121,57 @@ def reliability(metrics: Metrics) -> list[str]:
     return table(("rows", "said", "true"), ((one["rows"], one["said"], one["true"]) for one in lines))
 
 
+def beside(metrics: Metrics) -> list[str]:
+    """Of sepsis_onset: discrimination and utility of the model, its variant without the clock, and the classics."""
+    found = {**metrics["beside"]}
+    own = found.pop("sepsis_onset")
+    lines = {"sepsis_onset": own, "without the clock": metrics["without_the_clock"], **found}
+    header = ("", "AUROC (95 %)", "AUPRC", "utility (95 %)")
+    return table(
+        header,
+        (
+            (name, with_interval(one, "auroc"), f"{one['auprc']:.3f}", with_interval(one, "utility"))
+            for name, one in lines.items()
+        ),
+    )
+
+
+def overall(metrics: Metrics) -> list[str]:
+    found = metrics["calibration"]
+    return [
+        f"Over all hours: ECE {found['ece']:.4f}, where a perfectly calibrated model stays under",
+        f"{found['ece_of_chance_95']:.4f} in 95 of 100 samples of these hours; Brier {found['brier']:.4f}.",
+        f"Mean probability {found['mean_said']:.4f}, share of labelled hours {found['mean_true']:.4f}.",
+    ]
+
+
+def interval(metrics: Metrics) -> list[str]:
+    """Measured coverage, and the operating point."""
+    found = dict(metrics["interval"])
+    asked = found.pop("asked")
+    measured = ", ".join(f"{name} {100 * share:.1f} %" for name, share in found.items())
+    point = metrics["operating_points"][0]
+    rates = {name: one for name, one in point.items() if isinstance(one, dict)}
+    said = "; ".join(f"{name.replace('_', ' ')}: {_rates(one)}" for name, one in rates.items())
+    return [
+        f"Coverage asked {100 * asked:.0f} %. Measured between two models from disjoint halves of the other patients, on",
+        f"patients that the width was not chosen on: {measured}. What is shipped has more than",
+        "twice the patients of a half, so its interval is on the wide side. It says how sure the model is of the",
+        "probability, not how the patient will fare.",
+        "",
+        f"`alarm` from probability {point['probability']}: {point['reason']}. {said}.",
+    ]
+
+
+def _rates(one: Metrics) -> str:
+    named = {"sensitivity": "sensitivity", "specificity": "specificity", "PPV": "ppv"}
+    return ", ".join(f"{name} {one[key]:.3f}" for name, key in named.items())
+
+
 TABLES = {
+    "beside": beside,
+    "overall": overall,
+    "interval": interval,
     "by_hour": by_hour,
     "groups": groups("groups_at_48_h"),
     "groups_sepsis": groups("groups"),

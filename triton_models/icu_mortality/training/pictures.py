@@ -158,7 +158,7 @@ def _column(axes: NDArray[np.object_], seen: Seen) -> None:
 
 def _person(stay: Stay) -> str:
     named = {name: stay.series.get(name, EMPTY) for name in ("age", "sex", "icu_type")}
-    return ", ".join(f"{name} {series.values[-1]:.0f}" for name, series in named.items() if series.ids)
+    return ", ".join(f"{name} {one.values[-1]:.0f}" for name, one in named.items() if one.ids)  # noqa: PD011
 
 
 def _measured(axis: Axes, seen: Seen, names: Mapping[str, str]) -> None:
