@@ -137,14 +137,15 @@ def utilities(score: Floats, held: Rows, worth: tuple[Floats, Floats], fold: NDA
     gained = np.where(alarm, worth[0], worth[1]) - worth[1]
     most = np.maximum(worth[0], worth[1]) - worth[1]
     low, high = measures.interval(held.patient, lambda w: float(w @ gained / (w @ most)), DRAWS)
+    ranked = measures.Ranked.of(score, held.label)
+    area = measures.interval(held.patient, ranked.auroc, DRAWS)
     return {
         "utility": round(utility.utility(alarm, *worth), 4),
         "utility_95": [round(low, 4), round(high, 4)],
-        "auroc": round(measures.auroc(score, held.label), 4),
-        "auroc_95": [round(one, 4) for one in measures.interval(
-            held.patient, lambda w: measures.auroc(score, held.label, w), DRAWS)],
-        "auprc": round(measures.auprc(score, held.label), 4),
-    }  # fmt: skip
+        "auroc": round(ranked.auroc(), 4),
+        "auroc_95": [round(one, 4) for one in area],
+        "auprc": round(ranked.auprc(), 4),
+    }
 
 
 def figures(held: Rows, found: OutOfFold, said: Floats, worth: tuple[Floats, Floats]) -> dict[str, Any]:
