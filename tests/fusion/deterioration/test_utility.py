@@ -6,6 +6,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 
 def loaded() -> ModuleType:
@@ -42,7 +43,7 @@ def test_each_hour_is_worth_what_the_definition_says(first: int | None, *, alarm
     np.testing.assert_allclose(utility.worth(labels)[0 if alarm else 1], expected, atol=1e-12)
 
 
-def cohort() -> tuple[np.ndarray, np.ndarray]:
+def cohort() -> tuple[NDArray[np.int64], NDArray[np.int8]]:
     patient = np.repeat([1, 2, 3], 30)
     label = np.zeros(90, np.int8)
     label[20:30] = 1

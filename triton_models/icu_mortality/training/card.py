@@ -12,15 +12,23 @@ Metrics = Mapping[str, Any]
 
 
 def write_tables(folder: Path) -> None:
-    """Put each table between its markers in the card; a marker without a table is left as it is."""
+    """Put each table between its markers in the card."""
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
-    for name, make in TABLES.items():
+    path = folder / "MODEL_CARD.md"
+    card = path.read_text(encoding="utf-8")
+    fill(path, {name: make(metrics) for name, make in TABLES.items() if f"<!-- {name} -->" in card})
+
+
+def fill(path: Path, tables: Mapping[str, Sequence[str]]) -> None:
+    """Put lines between their markers in a page. Raises ValueError for a marker that is not there."""
+    page = path.read_text(encoding="utf-8")
+    for name, lines in tables.items():
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        if pattern.search(card):
-            text = "\n".join(make(metrics)) + "\n"
-            card = pattern.sub(lambda match, text=text: match[1] + text + match[2], card)
-    (folder / "MODEL_CARD.md").write_text(card, encoding="utf-8")
+        if not pattern.search(page):
+            raise ValueError(f"{path.name} has no place for {name!r}")
+        text = "\n".join(lines) + "\n"
+        page = pattern.sub(lambda match, text=text: match[1] + text + match[2], page)
+    path.write_text(page, encoding="utf-8")
 
 
 def table(header: Sequence[str], lines: Iterable[Sequence[object]]) -> list[str]:

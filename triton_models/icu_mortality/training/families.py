@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import blend
+import card
 import measures
 import numpy as np
 import rows
@@ -24,6 +25,7 @@ from out_of_fold import whole
 from rows import CACHE, Rows
 
 HOURS = (6, 24, 48)
+PAGE = rows.REPOSITORY / "docs" / "risk-models.md"
 EARLIEST_STACKED = 360  # minutes
 Floats = NDArray[np.float64]
 Float32 = NDArray[np.float32]
@@ -45,6 +47,19 @@ def main() -> None:
     every["stack of all"] = stacked(every, held, fold)
     table = {name: {str(hour): figures(said, held, hour) for hour in HOURS} for name, said in every.items()}
     (train.MODEL / "families.json").write_text(json.dumps(table, indent=1) + "\n")
+    card.fill(PAGE, {"families": lines(table)})
+
+
+def lines(table: dict[str, Any]) -> list[str]:
+    header = ("", *(f"AUROC, {hour} h" for hour in HOURS), "AUPRC, 48 h", "Score 1, 48 h")
+    return card.table(
+        header,
+        (
+            (name, *(card.with_interval(one[str(hour)], "auroc") for hour in HOURS),
+             card.with_interval(one["48"], "auprc"), f"{one['48']['score1']:.3f}")
+            for name, one in table.items()
+        ),
+    )  # fmt: skip
 
 
 def figures(said: Floats, held: Rows, hour: int) -> dict[str, Any]:
