@@ -47,10 +47,15 @@ def _earlier(one: float | None, other: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """One patient whose story deteriorates."""
+    """One patient, and when they were warned of."""
 
     patient: Patient
     warned: Warned
+
+    @property
+    def worsens(self) -> bool:
+        """Whether the story is one of deterioration."""
+        return any(rule in self.patient.course.truth.must for rule in DETERIORATES)
 
     @property
     def ahead(self) -> tuple[str, ...]:
@@ -61,14 +66,14 @@ class Lead:
 
 
 def leads(patients: Iterable[Patient], warned: Mapping[str, Warned], keys: PatientKeys) -> list[Lead]:
-    """Of the patients whose story deteriorates."""
-    worse = (one for one in patients if any(rule in one.course.truth.must for rule in DETERIORATES))
-    return [Lead(one, warned.get(keys.key(AUTHORITY, one.mrn), Warned())) for one in worse]
+    """One a patient."""
+    return [Lead(one, warned.get(keys.key(AUTHORITY, one.mrn), Warned())) for one in patients]
 
 
 def lines(found: Iterable[Lead]) -> Iterator[str]:
-    """For the summary, and at the end whether they were caught."""
-    listed = list(found)
+    """For the summary: of those who deteriorate when the models warned, and of the others whether they did."""
+    everyone = list(found)
+    listed = [lead for lead in everyone if lead.worsens]
     if not listed:
         return
     yield f"Did the models warn before NEWS2 reached {EMERGENCY}?"
@@ -79,7 +84,9 @@ def lines(found: Iterable[Lead]) -> Iterator[str]:
         for name in sorted(lead.warned.models):
             yield f"         {name}: {_said(lead.warned, name)}"
     caught = sum(bool(lead.ahead) for lead in listed)
-    yield f"A model warned first in {caught} of {len(listed)} stories of deterioration."
+    alarmed = sum(any(lead.warned.models.values()) for lead in everyone if not lead.worsens)
+    others = f"{alarmed} of {len(everyone) - len(listed)} others"
+    yield f"A model warned first in {caught} of {len(listed)} stories of deterioration, and in {others}."
 
 
 def _said(warned: Warned, name: str) -> str:

@@ -51,7 +51,7 @@ def _unlike(model: RiskModel, row: Floats) -> str:
     if len(strange) <= model.stranger_share * np.count_nonzero(~np.isnan(row)):
         return ""
     names = dict.fromkeys(variable_of(model.features[column]) for column in strange)
-    spoken = [BY_NAME[name].spoken if name in BY_NAME else name.replace("_", " ") for name in names]
+    spoken = [BY_NAME[name].spoken for name in names if name in BY_NAME] or ["what is read off several values"]
     return f"unlike the patients of training: {', '.join(spoken[:SHOWN_STRANGE])}"
 
 

@@ -28,6 +28,7 @@ from services.fusion.deterioration.variables import BY_NAME
 log = structlog.get_logger()
 
 OUTPUTS = ("probability", "low", "high")
+ABOUT = frozenset({"icu_type", "hours_in_hospital"})  # known of a place, measured by nobody
 ROWS_AT_A_TIME = 256  # the models' `max_batch_size`
 
 Floats = NDArray[np.float32]
@@ -70,7 +71,7 @@ class RiskModel:
 
     def __post_init__(self) -> None:
         names = dict.fromkeys(map(variable_of, self.features))
-        object.__setattr__(self, "measured", tuple(name for name in names if name in BY_NAME))
+        object.__setattr__(self, "measured", tuple(name for name in names if name in BY_NAME and name not in ABOUT))
 
     @property
     def model(self) -> str:

@@ -45,7 +45,7 @@ def test_a_model_that_warns_before_news2_of_7_is_ahead() -> None:
         f"  ok   bed {SEPTIC.bed}, septic shock from pneumonia: NEWS2 of 7 at 04:00",
         "         mortality: alarm at 04:00, 0 min after it",
         "         sepsis: alarm at 03:00, 60 min before it",
-        "A model warned first in 1 of 1 stories of deterioration.",
+        "A model warned first in 1 of 1 stories of deterioration, and in 0 of 0 others.",
     ]
 
 
@@ -71,12 +71,13 @@ def test_the_order_in_which_risks_are_seen_does_not_matter(order: int) -> None:
     assert lead(*risks).ahead == ("sepsis",)
 
 
-def test_only_stories_of_deterioration_are_asked_about() -> None:
-    assert {one.patient.course.title for one in leads(PEOPLE, {}, KEYS)} == {
-        "septic shock from pneumonia",
-        "pneumothorax after a central line",
-        "brain tumour with falling GCS",
-    }
+def test_alarms_of_patients_who_do_not_deteriorate_are_told_as_well() -> None:
+    well = [one for one in PEOPLE if not one.course.truth.must]
+    seen = Seen()
+    for patient, alarm in ((SEPTIC, True), (well[0], True), (well[1], False)):
+        seen.take(Topic.PATIENT_RISK, risk(3, 0, patient=patient, sepsis=alarm), 0.0)
+    *_, said = lines(leads(PEOPLE, seen.warned, KEYS))
+    assert said == f"A model warned first in 1 of 3 stories of deterioration, and in 1 of {len(PEOPLE) - 3} others."
 
 
 def test_the_summary_says_it() -> None:
