@@ -23,7 +23,7 @@ def patient(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="The whole state as JSON.")] = False,
 ) -> None:
-    """Show a patient's state: place, scores with their inputs and their ages by now, syndromes and critical findings.
+    """Show a patient's state: place, scores with their inputs and ages by now, risks, syndromes, critical findings.
 
     Example: vigil patient 3f9a0c61d7e84b52a1c0ffee12345678
     """
@@ -58,6 +58,8 @@ def _lines(state: dict[str, Any]) -> Iterator[str]:
     yield f"{state['patient_key']}  {place}, {status}, as of {risk['as_of']}, {_span(state['as_of_age_s'])} ago"
     for score in risk["scores"]:
         yield from _score_lines(score, state["input_ages_now_s"])
+    for estimate in risk["estimates"]:
+        yield from _risk_lines(estimate)
     for syndrome in risk["syndromes"]:
         yield f"! {syndrome['sentence']}  [{syndrome['basis']}]"
     for finding in risk["critical_findings"]:
@@ -77,6 +79,17 @@ def _score_lines(score: dict[str, Any], ages: dict[str, float]) -> Iterator[str]
         measured = part["value"].split(" ")[0] if part["value"].split(" ")[0] in ages else part["name"]
         age = "" if part["missing"] else f"  {_span(ages.get(measured, 0.0))} old"
         yield f"  {part['points']}  {part['name']:<14} {shown}{age}"
+
+
+def _risk_lines(estimate: dict[str, Any]) -> Iterator[str]:
+    if "probability" not in estimate:
+        because = estimate["abstained"] or estimate["degraded_reason"] or "not asked yet"
+        yield f"{estimate['name']}  {'does not apply' if estimate['abstained'] else 'no model'}: {because}"
+        return
+    alarm = f", alarm from {estimate['operating_point']:.1%}" if estimate["alarm"] else ""
+    yield f"{estimate['name']}  {estimate['probability']:.1%} ({estimate['low']:.1%} to {estimate['high']:.1%}){alarm}"
+    for driver in estimate["drivers"]:
+        yield f"  {driver['weight']:+.2f}  {driver['sentence']}"
 
 
 def _span(seconds: float) -> str:

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 import httpx
@@ -6,6 +7,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
+from vigil.v1.risk_pb2 import RiskEstimate
 
 from cli.errors import CliError
 from cli.main import create_app
@@ -33,10 +35,13 @@ def stored(monkeypatch: pytest.MonkeyPatch) -> dict[bytes, bytes]:
     return kept
 
 
-def shown(stored: dict[bytes, bytes], *messages: Input, json_output: bool = False) -> str:
+def shown(
+    stored: dict[bytes, bytes], *messages: Input, estimates: Sequence[RiskEstimate] = (), json_output: bool = False
+) -> str:
     record = PatientRecord(KEY)
     for message in messages:
         record, _ = fused(record, message, Fusion(clock=lambda: NOON))
+    record.risk.estimates.extend(estimates)
     stored[KEY.encode()] = record.SerializeToString()
     options = ["--json"] if json_output else []
     result = CliRunner().invoke(create_app(), ["patient", KEY, *options], catch_exceptions=False)
@@ -73,6 +78,18 @@ def test_the_values_of_a_silent_patient_grow_old(stored: dict[bytes, bytes]) -> 
 def test_it_says_why_a_score_does_not_apply(stored: dict[bytes, bytes]) -> None:
     output = shown(stored, encounter("e", -90, age_years=4), observations("o", 0, HEALTHY))
     assert "news2  does not apply: under 16 years of age" in output
+
+
+def test_it_shows_what_the_models_say_and_what_drives_it(stored: dict[bytes, bytes]) -> None:
+    said = RiskEstimate(name="mortality", probability=0.25, low=0.125, high=0.5, alarm=True, operating_point=0.2)
+    said.drivers.add(name="lactate", weight=0.81, sentence="lactate 4.6 mmol/L, up 2.7, 40 min ago")
+    silent = RiskEstimate(name="sepsis", abstained="less than an hour since admission")
+    away = RiskEstimate(name="other", degraded=True, degraded_reason="other: deadline exceeded")
+    lines = shown(stored, observations("o", 0, HEALTHY), estimates=[said, silent, away]).splitlines()
+    at = lines.index("mortality  25.0% (12.5% to 50.0%), alarm from 20.0%")
+    assert lines[at + 1] == "  +0.81  lactate 4.6 mmol/L, up 2.7, 40 min ago"
+    assert lines[at + 2] == "sepsis  does not apply: less than an hour since admission"
+    assert lines[at + 3] == "other  no model: other: deadline exceeded"
 
 
 def test_json_is_the_whole_state(stored: dict[bytes, bytes]) -> None:

@@ -24,11 +24,11 @@ RULES = {"lactate.last": (2.0, 3.0, -1.0), "sbp.last": (100.0, -0.5, 1.0), "hear
 START = -2.0
 
 
-def explanation(features: Sequence[str]) -> Explanation:
+def arrays(features: Sequence[str]) -> Mapping[str, NDArray[Any]]:
     """A tree of one condition a rule; a value that was not measured goes with the lower ones. The network is silent."""
     rows = [(features.index(name), *rule) for name, rule in RULES.items()]
     column = [[at] for at, *_ in rows for _ in range(2)]
-    arrays: Mapping[str, NDArray[Any]] = {
+    return {
         "feature": np.array(column),
         "above": np.array([[bound] for _, limit, *_ in rows for bound in (limit, -np.inf)]),
         "up_to": np.array([[bound] for _, limit, *_ in rows for bound in (np.inf, limit)]),
@@ -42,7 +42,6 @@ def explanation(features: Sequence[str]) -> Explanation:
         **{name: np.zeros((1, 1)) for name in ("b0", "b1", "b2")},
         "scale": np.ones(1),
     }
-    return Explanation.of(arrays)
 
 
 def model(name: str, **fields: Any) -> RiskModel:
@@ -62,7 +61,7 @@ def model(name: str, **fields: Any) -> RiskModel:
         "operating_point": 0.3,
         "bins": {name: Bins((1.0, 2.0), (0.25, 0.25, 0.25, 0.25)) for name in features if name.endswith(".last")},
         "score_bins": Bins((0.1, 0.5), (0.5, 0.25, 0.25, 0.0)),
-        "explanation": explanation(features),
+        "explanation": Explanation.of(arrays(features)),
         "sha256": f"sha of {scope.model}",
     }
     return RiskModel(**(usual | fields))
@@ -87,7 +86,7 @@ class FakeTriton:
         known = next(one for one in MODELS if one.model == model)
         probability = np.array([1 / (1 + np.exp(-log_odds(known.explanation, row))) for row in rows], np.float32)
         made = {"probability": probability, "low": probability * 0.8, "high": probability + (1 - probability) * 0.2}
-        return {name: made[name] for name in outputs}
+        return {name: made[name][:, None] for name in outputs}
 
     async def model_version(self, model: str) -> ModelVersion:
         if self.away:
