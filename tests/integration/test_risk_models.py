@@ -18,7 +18,7 @@ from services.common.clock import to_timestamp
 from services.common.topics import Topic
 from services.note_ingest.catalogue import QUANTITIES
 from tests.fusion.making import SEPTIC
-from tests.integration.test_fusion import risks_until
+from tests.integration.test_fusion import causes, risks_until, states
 from tests.stacks import Row, Stack, running_stack, until
 from ward.examples import FOLDER
 
@@ -68,14 +68,15 @@ def measured(key: str, hour: float) -> ObservationsReceived:
 
 
 async def newest(stack: Stack, key: str, *messages: Encounter | ObservationsReceived) -> PatientRisk:
-    """The risk that takes in the last of the messages."""
+    """The risk that takes in the last of the messages, each of which is sent when the one before it was judged."""
+    risks: list[PatientRisk] = []
     async with Producer(stack.settings, "test") as producer:
         for message in messages:
             topic = Topic.ENCOUNTERS if isinstance(message, Encounter) else Topic.OBSERVATIONS_RECEIVED
             await producer.publish_all([Publish(topic, key, message)])
-    wanted = messages[-1].meta.message_id
-    risks = await risks_until(stack, [key], lambda risks: any(wanted in risk.caused_by for risk in risks))
-    return next(risk for risk in reversed(risks) if wanted in risk.caused_by)
+            sent = message.meta.message_id
+            risks = await risks_until(stack, [key], lambda risks, sent=sent: sent in causes(risks))  # type: ignore[misc]
+    return max(risks, key=lambda risk: risk.meta.revision)
 
 
 def by_name(risk: PatientRisk) -> dict[str, RiskEstimate]:
@@ -95,6 +96,8 @@ async def test_live_measurements_bring_both_risks_with_their_drivers(stack: Stac
         assert (estimate.model.name, estimate.model.version) == (model, "1")
         assert len(estimate.drivers) == 5
         assert len(estimate.trend) == 3
+    (record,) = await states(stack, [key])
+    assert record.risk == risk
     assert said["mortality"].probability > 0.2
     measurements = [driver for driver in said["mortality"].drivers if driver.HasField("value")]
     assert all(driver.evidence.observation_id for driver in measurements if driver.name not in {"age", "sex"})
