@@ -12,9 +12,11 @@ from cli.errors import CliError
 if TYPE_CHECKING:
     from deploy.local.settings import LocalSettings
 
+SINGLE_STAYS = 300  # enough for a p99
+
 HELP = """Measure the local stack; it is started, and stopped again, unless it already runs.
 
-Example: vigil bench ward --first 50 --step 25; vigil bench text --notes 200"""
+Example: vigil bench ward --first 50 --step 25; vigil bench text --notes 200; vigil bench risk --stays 4000"""
 SECONDS_HELP = "Length of a step (ward), of the load on the service (text)."
 
 
@@ -23,15 +25,21 @@ class Bench(StrEnum):
 
     WARD = "ward"
     TEXT = "text"
+    RISK = "risk"
 
 
 NAME_HELP = (
-    """ward: mixed messages at a rising rate until p99 passes 1 s. text: notes a second, beside medspaCy as shipped."""
+    "ward: mixed messages at a rising rate until p99 passes 1 s. text: notes a second, beside medspaCy as shipped. "
+    "risk: stays scored a second, beside Triton alone."
 )
 
 
 # What of the stack is needed; nothing named: all of it.
-PARTS: dict[Bench, list[str]] = {Bench.WARD: [], Bench.TEXT: ["kafka", "triton", "nlp-coder"]}
+PARTS: dict[Bench, list[str]] = {
+    Bench.WARD: [],
+    Bench.TEXT: ["kafka", "triton", "nlp-coder"],
+    Bench.RISK: ["kafka", "triton", "fusion"],
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -46,6 +54,7 @@ def bench(
     step: Annotated[float, typer.Option(min=1, help="ward: added for each next rate.")] = 25.0,
     seconds: Annotated[float, typer.Option(min=2, help=SECONDS_HELP)] = 20.0,
     notes: Annotated[int, typer.Option(min=10, help="text: different notes.")] = 200,
+    stays: Annotated[int, typer.Option(min=10, help="risk: stays, each scored at three times.")] = 500,
     as_json: Annotated[bool, typer.Option("--json", help="text: one JSON object.")] = False,
 ) -> None:
     from deploy.local import stack
@@ -59,6 +68,8 @@ def bench(
             _ward(settings, first, step, seconds)
         if name is Bench.TEXT:
             _text(settings, notes, seconds, as_json=as_json)
+        if name is Bench.RISK:
+            _risk(settings, stays)
     finally:
         if not ran_before:
             stack.down(settings)
@@ -73,6 +84,18 @@ def _ward(settings: "LocalSettings", first: float, step: float, seconds: float) 
     typer.echo(conclusion(steps))
     if not any(one.sustained for one in steps):
         raise CliError("No rate was sustained; see the table above.")
+
+
+def _risk(settings: "LocalSettings", stays: int) -> None:
+    from bench import risk
+    from deploy.local.components import settings_class
+    from deploy.local.status import status
+    from ward.local import reachable
+
+    pids = {one.name: one.pid or 0 for one in status(settings)}
+    target = f"{reachable(settings)}:{settings_class('fusion')(shared=settings).grpc_port}"
+    both = pids["fusion"], pids["triton"]
+    typer.echo(risk.table(asyncio.run(risk.measure(settings, target, both, stays, min(stays, SINGLE_STAYS)))))
 
 
 def _text(settings: "LocalSettings", count: int, seconds: float, *, as_json: bool) -> None:
