@@ -22,6 +22,7 @@ from vigil.v1.images_pb2 import ImageFinding, ImageFindings, ImageIdentity, Scop
 from vigil.v1.meta_pb2 import Meta, ModelVersion, Span
 from vigil.v1.notes_pb2 import Assertion, AuditVerdict, Experiencer, NoteCode, NoteCoded, Temporality
 from vigil.v1.observations_pb2 import Observation, ObservationsReceived, ObservationStatus
+from vigil.v1.risk_pb2 import PatientRisk, Score
 
 from services.common.blobs import BlobStore
 from services.common.bus import Producer, Publish
@@ -43,7 +44,7 @@ DESK = ViewportSize(width=1440, height=900)
 PHONE = ViewportSize(width=390, height=844)
 STALE_WITHIN_MS = 25_000  # banner after 10 s of silence, on a machine that does other things too
 
-Message = Encounter | ObservationsReceived | NoteCoded | ImageFindings
+Message = Encounter | ObservationsReceived | NoteCoded | ImageFindings | PatientRisk
 
 
 @pytest.fixture(scope="module")
@@ -325,6 +326,42 @@ def test_it_is_usable_by_keyboard(stack: Stack, page: Page) -> None:
     expect(page.locator("#list")).to_be_focused()
     page.keyboard.press("?")
     expect(page.get_by_role("dialog")).to_contain_text("Acknowledge the gravest alert")
+
+
+def test_risks_are_shown_with_interval_drivers_and_the_reason_where_there_is_none(stack: Stack, page: Page) -> None:
+    patient = Patient(stack, "51")
+    patient.admit()
+    patient.send(Topic.PATIENT_RISK, [judged(patient)])
+    row = page.locator(row_of(page, patient))
+    expect(row).to_contain_text("Death ▲ 34 %", timeout=30_000)
+    expect(row).to_contain_text("Sepsis \u2013")
+    row.click()
+    expect(page.locator(".risks")).to_contain_text("Death in hospital ▲ 34 % 21 % to 49 %, up from 8 %")
+    page.keyboard.press("5")
+    card = page.locator(".risk-card[data-risk=mortality]")
+    expect(card).to_contain_text("From the model's operating point of 30 %. Up from 8 %.")
+    expect(card.locator(".drivers li").first).to_contain_text("▲ lactate 4.6 mmol/L, up 2.7, 40 min ago")
+    expect(card).to_contain_text("Not measured: albumin.")
+    expect(card.locator("svg")).to_be_visible()
+    silent = page.locator(".risk-card[data-risk=sepsis]")
+    expect(silent).to_contain_text("The model does not answer: under 16 years of age.")
+    expect(silent.locator(".drivers")).to_have_count(0)
+
+
+def judged(patient: Patient) -> PatientRisk:
+    """As fusion would publish it, newer than what it published."""
+    risk = PatientRisk(meta=patient.meta(), ward="ICU", bed=patient.bed, scores=[Score(name="news2")])
+    risk.meta.revision = 1000
+    risk.as_of.CopyFrom(risk.meta.event_time)
+    said = risk.estimates.add(name="mortality", probability=0.34, low=0.21, high=0.49, alarm=True, operating_point=0.3)
+    said.as_of.CopyFrom(risk.as_of)
+    said.drivers.add(name="lactate", weight=0.8, sentence="lactate 4.6 mmol/L, up 2.7, 40 min ago")
+    said.missing.append("albumin")
+    for hours, probability in ((6, 0.08), (0, 0.34)):
+        at = datetime.now(UTC) - timedelta(hours=hours)
+        said.trend.add(probability=probability).at.CopyFrom(to_timestamp(at))
+    risk.estimates.add(name="sepsis", abstained="under 16 years of age")
+    return risk
 
 
 def test_trends_say_plainly_that_fusion_does_not_answer(stack: Stack, page: Page) -> None:
