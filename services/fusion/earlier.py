@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from services.fusion.state import Held
 
 MILLISECOND = 1000  # microseconds
+HOUR = 3_600_000_000
+# Monitors send each minute what the patients of training had charted about once an hour, and the models read how often
+# something is measured. Of these the last value of each clock hour counts.
+CHARTED_HOURLY = frozenset(
+    {"heart_rate", "resp_rate", "spo2", "sbp", "dbp", "map", "temperature", "gcs", "fio2", "etco2", "mech_vent"}
+)
 Earlier = Mapping[str, EarlierValues]
 
 
@@ -55,12 +61,18 @@ def _read(name: str, value: float, unit: str) -> tuple[str, float] | None:
     return None if taken is None else (taken.name, taken.value)
 
 
-def with_left(earlier: Earlier, left: Iterable["Held"], oldest: int, limit: int) -> Earlier:
-    """`earlier` with what has left the state, without what lies before `oldest` or beyond `limit` values of a name."""
+def with_left(earlier: Earlier, left: Iterable["Held"], kept: Iterable["Held"], oldest: int, limit: int) -> Earlier:
+    """`earlier` with what has left the state, without what lies before `oldest` or beyond `limit` values of a name.
+
+    kept: what the state still keeps whole. Where that has a later value of the same hour, one charted hourly is let go.
+    """
     by_name: dict[str, list[_Account]] = {}
+    later = {(one.measured.name, one.measured.at // HOUR) for one in kept if one.measured.unusable is None}
     for held in left:
         taken = usable(held.measured)
-        if taken is not None and held.measured.at >= oldest:
+        if taken is None or held.measured.at < oldest:
+            continue
+        if taken[0] not in CHARTED_HOURLY or (held.measured.name, held.measured.at // HOUR) not in later:
             by_name.setdefault(taken[0], []).append(_account(held, taken[1]))
     grown = {name: _with(earlier.get(name), name, accounts) for name, accounts in by_name.items()}
     cut = {name: _without(values, oldest, limit) for name, values in ({**earlier, **grown}).items()}

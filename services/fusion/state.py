@@ -429,5 +429,5 @@ def _pruned(record: PatientRecord, limits: Limits) -> PatientRecord:
     }
     left = (held for key, held in record.observations.items() if key not in kept)
     oldest_of_models = record.as_of - limits.models_history // timedelta(microseconds=1)
-    earlier = with_left(record.earlier, left, oldest_of_models, limits.earlier)
+    earlier = with_left(record.earlier, left, kept.values(), oldest_of_models, limits.earlier)
     return replace(record, observations=kept, earlier=earlier)

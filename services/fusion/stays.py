@@ -1,13 +1,13 @@
 """A patient's record as the stay that the models read. Pure."""
 
-from itertools import repeat
+from itertools import repeat, zip_longest
 from math import isnan, nan
 
 from vigil.v1.encounters_pb2 import Encounter, Sex
 
 from services.fusion.deterioration.stay import Series, Stay
 from services.fusion.deterioration.variables import unit_type
-from services.fusion.earlier import usable
+from services.fusion.earlier import CHARTED_HOURLY, HOUR, usable
 from services.fusion.state import PatientRecord, microseconds
 from services.fusion.vitals import MICROSECONDS
 
@@ -16,7 +16,7 @@ MINUTE = 60 * MICROSECONDS
 BEFORE_ADMISSION = 6 * 60 * MINUTE
 _SEXES = {Sex.SEX_MALE: 1.0, Sex.SEX_FEMALE: 0.0}
 
-_Rows = list[tuple[float, float, str]]
+_Rows = list[tuple[int, float, str]]  # event time, value, observation id
 
 
 def began(record: PatientRecord, known: Encounter) -> int:
@@ -34,20 +34,22 @@ def minute_of(record: PatientRecord, known: Encounter) -> float:
 def stay_of(record: PatientRecord, known: Encounter) -> Stay:
     """The stay as it is known at `record.as_of`. known: what is known of the encounter.
 
-    What claims a later time is not part of it: a wrong clock must not push out what was measured.
+    What claims a later time is not part of it: a wrong clock must not push out what was measured. Of what is charted
+    hourly the last value of each hour counts.
     """
     origin = began(record, known)
     rows: dict[str, _Rows] = {}
     for name, values in record.earlier.items():
-        minutes = ((at - origin) / MINUTE for at in values.at)
-        rows[name] = [row for row in zip(minutes, values.values, repeat("")) if not isnan(row[1])]
+        rows[name] = [row for row in zip(values.at, values.values, repeat("")) if not isnan(row[1])]
     for held in record.observations.values():
         taken = usable(held.measured)
         if taken is not None and not isnan(taken[1]):
-            at = (held.measured.at - origin) / MINUTE
-            rows.setdefault(taken[0], []).append((at, taken[1], held.measured.observation_id))
-    last, first = (record.as_of - origin) / MINUTE, -BEFORE_ADMISSION / MINUTE
-    series = {name: _series([row for row in of_name if first <= row[0] <= last]) for name, of_name in rows.items()}
+            row = held.measured.at, taken[1], held.measured.observation_id
+            rows.setdefault(taken[0], []).append(row)
+    series = {
+        name: _series([row for row in of_name if origin - BEFORE_ADMISSION <= row[0] <= record.as_of], name, origin)
+        for name, of_name in rows.items()
+    }
     return Stay(
         age=float(known.age_years) if known.HasField("age_years") else nan,
         sex=_SEXES.get(known.sex, nan),
@@ -57,8 +59,11 @@ def stay_of(record: PatientRecord, known: Encounter) -> Stay:
     )
 
 
-def _series(rows: _Rows) -> Series:
+def _series(rows: _Rows, name: str, origin: int) -> Series:
     if not rows:
         return Series()
-    minutes, values, ids = zip(*sorted(rows), strict=True)
-    return Series(minutes, values, ids)
+    rows.sort()
+    if name in CHARTED_HOURLY:
+        rows = [row for row, after in zip_longest(rows, rows[1:]) if after is None or after[0] // HOUR > row[0] // HOUR]
+    at, values, ids = zip(*rows, strict=True)
+    return Series(tuple((one - origin) / MINUTE for one in at), values, ids)

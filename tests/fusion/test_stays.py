@@ -57,20 +57,20 @@ def test_every_quantity_that_models_read_comes_from_the_edge_in_their_unit() -> 
 
 
 def days(seed: int, hours: int = 100) -> list[ObservationsReceived]:
-    """Vital signs each quarter of an hour and laboratory values, some withdrawn, some corrected."""
+    """Vital signs each hour and laboratory values, some withdrawn, some corrected."""
     chance = random.Random(seed)  # noqa: S311 - a seed makes the same stay again
     made = []
-    for quarter in range(hours * 4):
+    for hour in range(hours):
         values = {"heart_rate": 80.0 + chance.randint(-20, 40), "sbp": 120.0 + chance.randint(-40, 20)}
-        if chance.random() < 0.2:
+        if chance.random() < 0.4:
             values |= {"lactate": round(chance.uniform(0.5, 9), 1), "urine_output": chance.randint(0, 200)}
-        if chance.random() < 0.1:
+        if chance.random() < 0.2:
             values |= {"fio2": 0.4, "mech_vent": 1.0, "creatinine": round(chance.uniform(0.5, 4), 1)}
-        made.append(group(f"g{quarter}", quarter * 15 + 1, values))
+        made.append(group(f"g{hour}", hour * 60 + 1, values))
     for number in chance.sample(range(len(made)), 12):
         original = made[number]
         status = chance.choice([WITHDRAWN, CORRECTED])
-        minutes = number * 15 + 1
+        minutes = number * 60 + 1
         again = observation(original.observations[0].observation_id, "heart_rate", 66, minutes, status)
         again.unit = "/min"
         made.append(ObservationsReceived(meta=meta(f"again{number}", minutes, arrived=100000), observations=[again]))
@@ -110,17 +110,17 @@ def test_the_live_row_is_the_row_of_training(seed: int, hours: int) -> None:
 @settings(max_examples=15, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_the_order_of_arrival_does_not_change_the_stay(chance: random.Random) -> None:
-    groups: list[Input] = list(days(7, hours=40)[::4])
+    groups: list[Input] = list(days(7, hours=60))
     in_order = folded(admission(), *groups)
     chance.shuffle(groups)
     assert seen(folded(admission(), *groups)) == seen(in_order)
 
 
 def test_the_stay_outlives_its_encoding() -> None:
-    record = folded(admission(), *days(1, hours=40))
+    record = folded(admission(), *days(1, hours=60))
     again = PatientRecord.FromString(record.SerializeToString())
     assert seen(again) == seen(record)
-    assert sum(len(one.at) for one in again.earlier.values()) > 100
+    assert sum(len(one.at) for one in again.earlier.values()) > 60
 
 
 def test_a_value_older_than_the_history_is_corrected_and_withdrawn() -> None:
@@ -139,9 +139,26 @@ def test_a_value_older_than_the_history_is_corrected_and_withdrawn() -> None:
 
 
 def test_only_so_many_values_of_a_name_are_kept_for_the_models() -> None:
-    groups = [group(f"g{number}", number * 5, {"heart_rate": 80}) for number in range(500)]
+    groups = [group(f"g{number}", number * 5, {"lactate": 2}) for number in range(500)]
     record = folded(admission(), *groups, limits=Limits(earlier=50))
     assert [len(one.at) for one in record.earlier.values()] == [50]
+
+
+def test_of_what_a_monitor_sends_each_minute_the_last_value_of_each_hour_counts() -> None:
+    limits = Limits(observations=300)
+    groups = [group(f"g{at}", at, {"heart_rate": 60 + at % 60, "lactate": 2}) for at in range(0, 30 * 60, 2)]
+    record = folded(admission(), *groups, limits=limits)
+    series = seen(record).series
+    assert series["heart_rate"].minutes == tuple(hour * 60 + 58 for hour in range(30))
+    assert set(series["heart_rate"].values) == {118}
+    assert series["heart_rate"].ids[-1] == "g1798-heart_rate"
+    assert len(series["lactate"].values) > 500
+    assert len(record.earlier["heart_rate"].at) < 40
+
+
+def test_what_flows_out_is_summed_whole() -> None:
+    groups = [group(f"g{at}", at, {"urine_output": 5}) for at in range(0, 120, 10)]
+    assert sum(seen(folded(admission(), *groups)).series["urine_output"].values) == 60
 
 
 def test_values_further_back_than_the_models_look_are_gone() -> None:
