@@ -23,7 +23,7 @@ def main() -> None:
     rows[rng.random(rows.shape) < GAPS] = np.nan
     said = booster.predict(rows, pred_contrib=True, num_threads=1)
     raw = booster.predict(rows, raw_score=True, num_threads=1)
-    np.savez_compressed(FIXTURE, **trees.leaves(booster), rows=rows, contributions=said, log_odds=raw)
+    np.savez_compressed(FIXTURE, **trees.leaves([booster]), rows=rows, contributions=said, log_odds=raw)
 
 
 if __name__ == "__main__":

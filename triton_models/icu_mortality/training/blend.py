@@ -25,7 +25,8 @@ PARTS = ("trees", "networks", "spread")
 class Recipe:
     """How a model is made.
 
-    members: networks, each of the share `bag` of the patients. trees_part: weight of the trees' log-odds.
+    members: networks, each of the share `bag` of the patients. trees_part: weight of the trees' log-odds. boosters: the
+    target of each ensemble of trees; their log-odds are averaged.
     """
 
     rounds: int
@@ -34,6 +35,7 @@ class Recipe:
     members: int
     trees_part: float
     bag: float = 0.8
+    boosters: tuple[int, ...] = (0,)
     seed: int = 20261128
 
 
@@ -70,7 +72,7 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    booster: lightgbm.Booster
+    boosters: list[lightgbm.Booster]
     inputs: network.Inputs
     members: list[network.Layers]
     recipe: Recipe = field(repr=False)
@@ -83,19 +85,21 @@ class Model:
     def _parts(self, x: Float32) -> Parts:
         read = self.inputs.of_rows(x)
         said = np.stack([network.log_odds(one, read) for one in self.members]).astype(np.float64)
-        by_trees = np.asarray(self.booster.predict(x, raw_score=True, num_threads=1))
-        return Parts(by_trees, said.mean(axis=0), said.std(axis=0))
+        return Parts(trees.raw(self.boosters, x), said.mean(axis=0), said.std(axis=0))
 
 
 def fit(task: Task, chosen: Chosen, recipe: Recipe) -> Model:
     """On the chosen rows among those that may be learned from. The same model from the same rows."""
     rows = np.flatnonzero(chosen & task.learn)
     x, weight = task.x[rows], task.weight[rows]
-    booster = trees.fit(x, task.targets[rows, 0], weight, recipe.rounds, {**recipe.trees, "seed": recipe.seed})
+    boosters = [
+        trees.fit(x, task.targets[rows, target], weight, recipe.rounds, {**recipe.trees, "seed": recipe.seed + target})
+        for target in recipe.boosters
+    ]
     inputs = network.Inputs.of(x)
     read = inputs.of_rows(x)
     members = [_member(task, rows, read, recipe, recipe.seed + number) for number in range(recipe.members)]
-    return Model(booster, inputs, members, recipe)
+    return Model(boosters, inputs, members, recipe)
 
 
 def _member(task: Task, rows: NDArray[np.int64], read: Float32, recipe: Recipe, seed: int) -> network.Layers:
@@ -103,7 +107,8 @@ def _member(task: Task, rows: NDArray[np.int64], read: Float32, recipe: Recipe, 
     kept = np.random.default_rng(seed).random(len(patients)) < recipe.bag
     mine = np.flatnonzero(kept[np.searchsorted(patients, task.patient[rows])])
     weight = task.weight[rows[mine]]
-    return network.fit(read[mine], task.targets[rows[mine]], weight / weight.mean(), seed, recipe.network)
+    targets = task.targets[rows[mine], : len(recipe.network.targets)]
+    return network.fit(read[mine], targets, weight / weight.mean(), seed, recipe.network)
 
 
 def folds(task: Task, seed: int, count: int = FOLDS) -> NDArray[np.int64]:
@@ -151,4 +156,4 @@ def halves(task: Task, fold: NDArray[np.int64], recipe: Recipe) -> tuple[Parts, 
 def arrays(model: Model) -> dict[str, NDArray[Any]]:
     """What `assets/model.npz` holds."""
     part = np.float64(model.recipe.trees_part)
-    return {**trees.leaves(model.booster), **network.arrays(model.members, model.inputs), "trees_part": part}
+    return {**trees.leaves(model.boosters), **network.arrays(model.members, model.inputs), "trees_part": part}

@@ -68,7 +68,7 @@ def save(made: onnx.ModelProto, path: Path) -> None:
 
 
 def _trees(graph: Graph, model: Model) -> str:
-    attributes = trees.attributes(model.booster)
+    attributes = trees.attributes(model.boosters)
     return graph.node("TreeEnsembleRegressor", ["features"], "by_trees", domain="ai.onnx.ml", **attributes)
 
 

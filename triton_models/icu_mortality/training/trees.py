@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 COMMON = {
-    "objective": "binary",
+    "objective": "cross_entropy",  # as "binary", and takes targets between 0 and 1
     "bagging_freq": 1,
     "max_bin": 127,
     "seed": 20261128,
@@ -56,9 +56,14 @@ def fit(
     return lightgbm.train({**COMMON, **settings}, lightgbm.Dataset(x, y, weight=weight, free_raw_data=True), rounds)
 
 
-def leaves(booster: lightgbm.Booster) -> dict[str, NDArray[Any]]:
+def raw(boosters: Sequence[lightgbm.Booster], x: NDArray[np.float32]) -> Floats:
+    """[rows] mean log-odds."""
+    return np.mean([np.asarray(one.predict(x, raw_score=True, num_threads=1)) for one in boosters], axis=0)
+
+
+def leaves(boosters: Sequence[lightgbm.Booster]) -> dict[str, NDArray[Any]]:
     """Arrays that `attribution.Leaves.of` takes: the conditions on the path to every leaf, one a feature."""
-    found = [leaf for tree in booster.dump_model()["tree_info"] for leaf in _leaves(tree["tree_structure"], {})]
+    found = [leaf for tree in _trees(boosters) for leaf in _leaves(tree, {})]
     width = max(len(path) for path, _ in found)
     rows = [[*path.items(), *[(0, Condition())] * (width - len(path))] for path, _ in found]
     return {
@@ -67,22 +72,22 @@ def leaves(booster: lightgbm.Booster) -> dict[str, NDArray[Any]]:
         "up_to": np.array([[one.up_to for _, one in row] for row in rows], np.float32),
         "missing": np.array([[one.missing for _, one in row] for row in rows], np.bool_),
         "share": np.array([[one.share for _, one in row] for row in rows], np.float64),
-        "value": np.array([value for _, value in found], np.float64),
+        "value": np.array([value for _, value in found], np.float64) / len(boosters),
         "start": np.float64(0.0),
     }
 
 
-def attributes(booster: lightgbm.Booster) -> dict[str, Any]:
-    """Of an ONNX `TreeEnsembleRegressor` with the same raw sum."""
+def attributes(boosters: Sequence[lightgbm.Booster]) -> dict[str, Any]:
+    """Of an ONNX `TreeEnsembleRegressor` with the same mean."""
     nodes: list[tuple[Any, ...]] = []
     weights: list[tuple[Any, ...]] = []
-    for number, tree in enumerate(booster.dump_model()["tree_info"]):
-        listed = list(_walk(tree["tree_structure"]))
+    for number, tree in enumerate(_trees(boosters)):
+        listed = list(_walk(tree))
         ids = {id(node): at for at, node in enumerate(listed)}
         for at, node in enumerate(listed):
             if "leaf_value" in node:
                 nodes.append((number, at, 0, 0.0, "LEAF", 0, 0, 0))
-                weights.append((number, at, 0, float(node["leaf_value"])))
+                weights.append((number, at, 0, float(node["leaf_value"]) / len(boosters)))
                 continue
             children = ids[id(node["left_child"])], ids[id(node["right_child"])]
             limit = float(float32_below(node["threshold"]))
@@ -117,6 +122,11 @@ def float32_below(threshold: float) -> np.float32:
     with np.errstate(over="ignore"):  # a split of missing from not missing has no limit
         value = np.float32(threshold)
     return value if float(value) <= threshold else np.nextafter(value, -INFINITE)
+
+
+def _trees(boosters: Sequence[lightgbm.Booster]) -> Iterator[dict[str, Any]]:
+    for booster in boosters:
+        yield from (tree["tree_structure"] for tree in booster.dump_model()["tree_info"])
 
 
 def _walk(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
