@@ -42,7 +42,7 @@ TREES = {
 }
 # The network learns the label and beside it whether an alarm is worth its cost.
 NETWORK = network.Settings(hidden=96, epochs=5, targets=(1.0, 0.3))
-RECIPE = Recipe(rounds=300, trees=TREES, network=NETWORK, members=3, trees_part=0.6)
+RECIPE = Recipe(rounds=300, trees=TREES, network=NETWORK, members=3, trees_part=0.8)
 HALVES = replace(RECIPE, members=2)
 CLOCKLESS = replace(RECIPE, members=1)
 KEPT_OF_OTHERS = 0.25  # share of the hours of patients without sepsis that is learned from, each then weighing four
