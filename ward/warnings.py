@@ -18,12 +18,13 @@ DETERIORATES = ("news2_high", "news2_single_red")  # rules of alerts that a stor
 class Warned:
     """First event times of one patient, seconds since 1970. models: every one that was asked, with its first alarm.
 
-    silent: why a model last gave no number, by model. answers: how many numbers it gave.
+    silent: why a model last gave no number, by model. answers: how many numbers it gave; highest: the highest of them.
     """
 
     news2: float | None = None
     models: dict[str, float | None] = field(default_factory=dict)
     answers: dict[str, int] = field(default_factory=dict)
+    highest: dict[str, float] = field(default_factory=dict)
     silent: dict[str, str] = field(default_factory=dict)
 
     def take(self, risk: PatientRisk) -> None:
@@ -37,6 +38,7 @@ class Warned:
                 self.models[estimate.name] = _earlier(known, from_timestamp(estimate.as_of).timestamp())
             if estimate.HasField("probability"):
                 self.answers[estimate.name] = self.answers.get(estimate.name, 0) + 1
+                self.highest[estimate.name] = max(self.highest.get(estimate.name, 0.0), estimate.probability)
             else:
                 self.silent[estimate.name] = estimate.abstained or estimate.degraded_reason
 
@@ -91,13 +93,14 @@ def lines(found: Iterable[Lead]) -> Iterator[str]:
 
 def _said(warned: Warned, name: str) -> str:
     at = warned.models[name]
+    highest = f", highest {warned.highest[name]:.0%}" if name in warned.highest else ""
     if at is None:
         because = f"; no answer at times: {warned.silent[name]}" if name in warned.silent else ""
-        return f"no alarm in {warned.answers.get(name, 0)} answers{because}"
+        return f"no alarm in {warned.answers.get(name, 0)} answers{highest}{because}"
     if warned.news2 is None:
         return f"alarm at {_clock(at)}"
     minutes = round((warned.news2 - at) / 60)
-    return f"alarm at {_clock(at)}, {abs(minutes)} min {'before' if minutes > 0 else 'after'} it"
+    return f"alarm at {_clock(at)}, {abs(minutes)} min {'before' if minutes > 0 else 'after'} it{highest}"
 
 
 def _clock(at: float) -> str:

@@ -43,8 +43,8 @@ def test_a_model_that_warns_before_news2_of_7_is_ahead() -> None:
     assert list(lines([found])) == [
         "Did the models warn before NEWS2 reached 7?",
         f"  ok   bed {SEPTIC.bed}, septic shock from pneumonia: NEWS2 of 7 at 04:00",
-        "         mortality: alarm at 04:00, 0 min after it",
-        "         sepsis: alarm at 03:00, 60 min before it",
+        "         mortality: alarm at 04:00, 0 min after it, highest 20%",
+        "         sepsis: alarm at 03:00, 60 min before it, highest 20%",
         "A model warned first in 1 of 1 stories of deterioration, and in 0 of 0 others.",
     ]
 
@@ -62,7 +62,7 @@ def test_a_model_without_an_alarm_says_how_often_it_answered_and_why_it_did_not(
     silent = risk(4, 8)
     silent.estimates.add(name="mortality", abstained="under 16 years of age")
     shown = "\n".join(lines([lead(risk(3, 5, mortality=False), silent)]))
-    assert "mortality: no alarm in 1 answers; no answer at times: under 16 years of age" in shown
+    assert "mortality: no alarm in 1 answers, highest 20%; no answer at times: under 16 years of age" in shown
 
 
 @pytest.mark.parametrize("order", [1, -1])
