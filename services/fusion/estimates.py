@@ -20,30 +20,36 @@ from services.fusion.state import microseconds, timestamp
 HOUR = 3_600_000_000  # microseconds
 TREND_HOURS = 24
 SHOWN_STRANGE = 3
-# Reasons to abstain by how they begin, for metrics. After the first two a number would mean nothing at all.
+YOUNGEST_YEARS = 15  # of the patients in both sets of training
+# Reasons to abstain by how they begin, for metrics. In those of an unknown population a number would mean nothing.
 UNKNOWN_POPULATION = {"under": "age", "over": "age", "more than": "after_training"}
 _KINDS = UNKNOWN_POPULATION | {"less than": "first_hour", "too little": "too_little", "unlike": "unlike_training"}
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A stay at a minute since admission, read by one model. row: [features]. abstained: why it does not answer."""
+    """A stay at a minute since admission, read by one model.
+
+    row: [features]. abstained: why the model does not answer. has_meaning: whether the training data have such patients
+    at such times, so that a number can at least be held against outcomes.
+    """
 
     stay: Stay
     minute: float
     row: Floats
     abstained: str
-
-    @property
-    def has_meaning(self) -> bool:
-        """Whether the training data have such patients at such times, so that a number can be held against outcomes."""
-        return not self.abstained.startswith(tuple(UNKNOWN_POPULATION))
+    has_meaning: bool
 
 
 def judged(model: RiskModel, stay: Stay, minute: float) -> Judged:
     """The row that the model reads, and whether it may."""
     row = model.vector(stay, minute)
-    return Judged(stay, minute, row, abstain(stay, minute, model.scope) or _unlike(model, row))
+    abstained = abstain(stay, minute, model.scope)
+    age = float(row[model.features.index("age.last")])
+    has_meaning = not abstained.startswith(tuple(UNKNOWN_POPULATION)) or (
+        abstained.startswith("under") and age >= YOUNGEST_YEARS
+    )
+    return Judged(stay, minute, row, abstained or _unlike(model, row), has_meaning)
 
 
 def _unlike(model: RiskModel, row: Floats) -> str:

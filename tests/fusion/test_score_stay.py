@@ -135,6 +135,13 @@ async def test_a_stay_that_a_model_abstains_from_still_has_a_number_to_evaluate_
     assert not one.risks[0].alarm
 
 
+async def test_the_youngest_of_the_training_data_has_a_number_too() -> None:
+    (one,) = (await scored(of(SEPTIC), [120], age=15)).at
+    assert one.risks[0].abstained == "under 16 years of age"
+    assert one.risks[0].HasField("probability")
+    assert not one.risks[0].alarm
+
+
 async def test_for_a_child_and_after_the_time_of_training_there_is_no_number() -> None:
     (child,) = (await scored(of(SEPTIC), [120], age=4)).at
     assert child.scores[0].abstained == child.risks[0].abstained == "under 16 years of age"
