@@ -39,7 +39,8 @@ async def main(settings: FusionSettings) -> None:
         health.dependency("kafka", producer.check)
         metrics.PATIENTS.set_function(lambda: len(service.states))
         patients = Patients(service.states, settings.staleness, utc_now, lambda: service.recovered)
-        servicer = FusionServicer(patients, Scorer(triton, models, shared.triton_deadline_s, "stay"))
+        stays = Scorer(triton, models, shared.triton_deadline_s, "stay", patience_s=settings.stays_wait_s)
+        servicer = FusionServicer(patients, stays)
         await run_until_stopped(
             service.run(),
             serve_http(shared.bind_host, settings.http_port, health, create_routes(patients)),

@@ -36,6 +36,9 @@ class FusionSettings(ServiceSettings):
     models_deadline_s: float = Field(
         0.5, gt=0, description="Seconds that bedside scores wait for the models; then they go out without, and say so."
     )
+    stays_wait_s: float = Field(
+        10.0, ge=0, description="Seconds of an outage of Triton that a stay sent whole waits; then no model answers."
+    )
     max_observations: int = Field(1500, gt=0, description="Values kept of a patient.")
     max_earlier: int = Field(
         500, gt=0, description="Values of one name kept for the models alone, of those older than the history."

@@ -19,14 +19,16 @@ from services.fusion.monitor import Drift
 
 log = structlog.get_logger()
 
+TRY_EVERY_S = 0.25
 AWAY_S = 2.0  # after a failure nobody waits for the models for so long
 
 
 @dataclass(slots=True)
 class Scorer:
-    """deadline_s: that the models of one call may take. source: "live" or "stay", for metrics.
+    """deadline_s: that one try of the models may take. source: "live" or "stay", for metrics.
 
-    drift: of each model, in their order; empty where nobody watches for it.
+    drift: of each model, in their order; empty where nobody watches for it. patience_s: how long an outage is waited
+    for; bedside scores do not wait for one.
     """
 
     triton: Triton
@@ -34,6 +36,7 @@ class Scorer:
     deadline_s: float
     source: str
     drift: Sequence[Drift] = ()
+    patience_s: float = 0.0
     _away_until: float = field(default=0.0)
     _away_because: str = field(default="")
 
@@ -64,15 +67,19 @@ class Scorer:
             return None
         if time.monotonic() < self._away_until:
             return self._away_because
-        try:
-            async with asyncio.timeout(self.deadline_s):
-                return await ask(self.triton, model, np.stack(meant))
-        except (ModelUnavailable, TimeoutError, ValueError) as error:
-            # Also for an answer that is none: bedside scores must not stop for a model.
-            reason = getattr(error, "reason", "") or str(error) or f"{model.model}: deadline exceeded"
-            log.warning("scored without a model", model=model.model, reason=reason)
-            self._away_until, self._away_because = time.monotonic() + AWAY_S, reason
-            return reason
+        until = time.monotonic() + self.patience_s
+        while True:
+            try:
+                async with asyncio.timeout(self.deadline_s):
+                    return await ask(self.triton, model, np.stack(meant))
+            except (ModelUnavailable, TimeoutError, ValueError) as error:
+                # Also for an answer that is none: bedside scores must not stop for a model.
+                reason = getattr(error, "reason", "") or str(error) or f"{model.model}: deadline exceeded"
+            if time.monotonic() >= until:
+                log.warning("scored without a model", model=model.model, reason=reason)
+                self._away_until, self._away_because = time.monotonic() + AWAY_S, reason
+                return reason
+            await asyncio.sleep(TRY_EVERY_S)
 
     def _made(self, at: int, one: Judged, answers: Answers | str | None, place: int) -> RiskEstimate:
         """at: which model. place: of the row among the answers."""

@@ -1,5 +1,6 @@
 """A whole stay in, scores and risks at each minute out."""
 
+import asyncio
 import random
 from collections.abc import Sequence
 
@@ -156,6 +157,17 @@ async def test_without_triton_the_scores_are_there_and_the_risks_say_why_not() -
     (one,) = (await scored(of(SEPTIC), [120], FakeTriton(away="gone"))).at
     assert news2(one) == 19
     assert [risk.degraded_reason for risk in one.risks] == ["gone", "gone"]
+
+
+async def test_a_stay_waits_for_a_triton_that_comes_back() -> None:
+    triton = FakeTriton(away="gone")
+    scorer = Scorer(triton, MODELS, 1.0, "stay", patience_s=30)
+    waiting = asyncio.create_task(score_stay(request(of(SEPTIC), [120]), scorer, Staleness()))
+    await asyncio.sleep(0.3)
+    assert not waiting.done()
+    triton.away = ""
+    (one,) = (await waiting).at
+    assert all(risk.HasField("probability") for risk in one.risks)
 
 
 async def test_names_and_values_that_nobody_can_use_are_told() -> None:
