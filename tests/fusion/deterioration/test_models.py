@@ -85,7 +85,8 @@ def test_what_is_explained_is_what_the_model_says(name: str, seed: int) -> None:
     row = VECTOR[name](with_observations(Stay(), made_up(seed)), 1500)
     calibration = model.assets["calibration"]
     blended = explanation.log_odds(model.explained, row)
-    said = calibration["slope"] * blended + calibration["offset"] + calibration["early"] * exp(-25 / 12)
+    early = exp(-25 / 12) * (calibration["early"] + calibration["early_slope"] * blended)
+    said = calibration["slope"] * blended + calibration["offset"] + early
     chance = float(model.chances(row[None])[0][0, 0])
     assert log(chance / (1 - chance)) == pytest.approx(said, abs=1e-3)
     added = explanation.contributions(model.explained, row).sum()

@@ -15,16 +15,18 @@ LEAST_SPREAD = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Platt:
-    """log-odds = slope * blended + offset + early * exp(-hours / 12): early hours say less."""
+    """log-odds = slope * blended + offset + exp(-hours / 12) * (early + early_slope * blended)."""
 
     slope: float
     offset: float
     early: float
+    early_slope: float
 
     @classmethod
     def of(cls, blended: Floats, hours: Floats, label: NDArray[np.int8], weight: Floats) -> Platt:
         """Of the highest likelihood."""
-        terms = np.stack([blended, np.ones(len(blended)), np.exp(-hours / 12)])
+        aged = np.exp(-hours / 12)
+        terms = np.stack([blended, np.ones(len(blended)), aged, aged * blended])
 
         def loss(at: Floats) -> tuple[float, Floats]:
             said = at @ terms
@@ -32,11 +34,11 @@ class Platt:
             value = weight @ (np.logaddexp(0, said) - label * said) / weight.sum()
             return float(value), terms @ (weight * (chance - label)) / weight.sum()
 
-        found = minimize(loss, np.array([1.0, 0.0, 0.0]), jac=True, method="BFGS").x
+        found = minimize(loss, np.array([1.0, 0.0, 0.0, 0.0]), jac=True, method="BFGS").x
         return cls(*(float(one) for one in found))
 
     def log_odds(self, blended: Floats, hours: Floats) -> Floats:
-        return self.slope * blended + self.offset + self.early * np.exp(-hours / 12)
+        return self.slope * blended + self.offset + np.exp(-hours / 12) * (self.early + self.early_slope * blended)
 
 
 def cross_fitted(

@@ -163,7 +163,8 @@ def interval(metrics: Metrics) -> list[str]:
     said = "; ".join(f"{name.replace('_', ' ')}: {_rates(one)}" for name, one in rates.items())
     return [
         f"Coverage asked {100 * asked:.0f} %. Measured between two models from disjoint halves of the other patients,",
-        f"on patients that the width was not chosen on: {measured}. What is shipped has more than",
+        f"on patients that the width was not chosen on: {measured}.",
+        "What is shipped has more than",
         "twice the patients of a half, so its interval is on the wide side. It says how sure the model is of the",
         "probability, not how the patient will fare.",
         "",

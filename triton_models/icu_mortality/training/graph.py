@@ -43,8 +43,11 @@ def build(model: Model, platt: Platt, factor: float, features: int, name: str) -
     by_networks, spread = _networks(graph, model)
     part = model.recipe.trees_part
     blended = _sum(graph, {by_trees: part, by_networks: 1 - part}, "blended")
-    said = _sum(graph, {blended: platt.slope, _early(graph): platt.early}, "said", platt.offset)
-    width = _sum(graph, {spread: factor * abs(platt.slope)}, "width", factor * LEAST_SPREAD * abs(platt.slope))
+    early = _early(graph)
+    slope = _sum(graph, {early: platt.early_slope}, "slope", platt.slope)
+    shift = _sum(graph, {early: platt.early}, "shift_of_hour", platt.offset)
+    said = graph.node("Add", [graph.node("Mul", [slope, blended], "scaled_blended"), shift], "said")
+    width = graph.node("Mul", [slope, _sum(graph, {spread: factor}, "raw_width", factor * LEAST_SPREAD)], "width")
     graph.node("Sigmoid", [said], "probability")
     graph.node("Sigmoid", [graph.node("Sub", [said, width], "lower")], "low")
     graph.node("Sigmoid", [graph.node("Add", [said, width], "upper")], "high")
