@@ -168,7 +168,7 @@ async def test_while_triton_is_away_bedside_scores_go_out_and_the_risks_say_so(s
         back = await newest(stack, key, measured(key, 4 + number / 60))
         if not any(estimate.degraded for estimate in back.estimates):
             break
-    assert by_name(back)["sepsis"].probability > 0
+    assert by_name(back)["mortality"].probability > 0
     async with httpx.AsyncClient() as client:
         counted = (await client.get(f"{stack.url('fusion')}/metrics")).text
     assert 'vigil_fusion_estimates_total{outcome="degraded",risk="mortality",source="live"}' in counted
