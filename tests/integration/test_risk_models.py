@@ -25,7 +25,9 @@ from ward.examples import FOLDER
 pytestmark = pytest.mark.timeout(600)
 
 UNITS = {quantity.name: quantity.unit for quantity in QUANTITIES}
-ILL = SEPTIC | {"dbp": 45, "lactate": 6.1, "creatinine": 2.4, "platelets": 88, "bun": 40, "wbc": 22}
+VITALS = SEPTIC | {"dbp": 45}
+LABS = {"lactate": 6.1, "creatinine": 2.4, "platelets": 88, "bun": 40, "wbc": 22}
+LABS_HOUR = 2
 ADMITTED = datetime.now(UTC) - timedelta(hours=12)
 EXAMPLE = "stay.jsonl"
 
@@ -51,9 +53,13 @@ def admission(key: str, age: int = 67) -> Encounter:
     )
 
 
+def values_of(hour: float) -> dict[str, float]:
+    return VITALS | (LABS if hour == LABS_HOUR else {})
+
+
 def measured(key: str, hour: float) -> ObservationsReceived:
     group = ObservationsReceived(meta=meta(key, f"{hour}", hour))
-    for name, value in ILL.items():
+    for name, value in values_of(hour).items():
         group.observations.append(
             Observation(
                 observation_id=f"{group.meta.message_id}-{name}",
@@ -106,7 +112,7 @@ async def test_live_measurements_bring_both_risks_with_their_drivers(stack: Stac
 async def test_a_live_patient_has_the_risks_of_the_same_stay_sent_whole(stack: Stack) -> None:
     key = "b" * 32
     risk = await newest(stack, key, admission(key), *(measured(key, hour) for hour in (2, 3, 5)))
-    observations = [[hour * 60, name, value] for hour in (2, 3, 5) for name, value in ILL.items()]
+    observations = [[hour * 60, name, value] for hour in (2, 3, 5) for name, value in values_of(hour).items()]
     stay = {"id": "b", "age": 67, "unit": "MICU", "observations": observations, "at": [300]}
     (row,) = scored(stack, json.dumps(stay))
     whole = row["at"][0]
