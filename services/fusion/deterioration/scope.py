@@ -14,7 +14,6 @@ from services.fusion.deterioration.variables import BY_NAME
 ADULT_YEARS = 16
 OLDEST_YEARS = 100
 DAY = 1440
-VITAL_SIGNS = ("heart_rate", "resp_rate", "sbp", "map", "temperature", "spo2", "gcs")
 NOT_MEASURED = frozenset({"age", "sex", "weight", "height", "icu_type", "hours_in_hospital"})
 
 
@@ -22,18 +21,17 @@ NOT_MEASURED = frozenset({"age", "sex", "weight", "height", "icu_type", "hours_i
 class Scope:
     """What a model was trained on.
 
-    first, last: minutes since admission. vital_signs, names: how many measured in the last 24 hours it takes to answer.
+    first, last: minutes since admission. names: how many quantities measured in the last 24 hours it takes to answer.
     """
 
     model: str
     first: int
     last: int
-    vital_signs: int
     names: int
 
 
-MORTALITY = Scope("icu_mortality", first=60, last=48 * 60, vital_signs=2, names=3)
-SEPSIS = Scope("sepsis_onset", first=60, last=336 * 60, vital_signs=2, names=3)
+MORTALITY = Scope("icu_mortality", first=60, last=48 * 60, names=3)
+SEPSIS = Scope("sepsis_onset", first=60, last=336 * 60, names=3)
 SCOPES: Mapping[str, Scope] = {one.model: one for one in (MORTALITY, SEPSIS)}
 
 
@@ -59,8 +57,7 @@ def _age(stay: Stay, minute: float) -> float:
 
 def _too_little(stay: Stay, minute: float, scope: Scope) -> str:
     measured = [name for name in BY_NAME if name not in NOT_MEASURED and _measured(stay, name, minute)]
-    signs = sum(name in VITAL_SIGNS for name in measured)
-    if signs >= scope.vital_signs and len(measured) >= scope.names:
+    if len(measured) >= scope.names:
         return ""
     heard = ", ".join(BY_NAME[name].spoken for name in measured) or "nothing"
     return f"too little measured in the last 24 hours: {heard}"

@@ -25,6 +25,7 @@ from out_of_fold import OutOfFold, out_of_fold
 from rows import HOURS_REPORTED, Rows
 
 from services.fusion.deterioration.features import FEATURES_MORTALITY as NAMES
+from services.fusion.deterioration.scope import MORTALITY
 
 MODEL = Path(__file__).resolve().parents[1]
 # Chosen by cross-validation among what docs/risk-models.md lists.
@@ -249,9 +250,7 @@ def decisions(held: Rows, said: Floats, hour: int) -> list[dict[str, float]]:
 
 def abstained(held: Rows) -> dict[str, float]:
     """Share of stays, by hour, in which too little was measured for an answer. The figures above count them all."""
-    signs = [NAMES.index(f"{name}.n24") for name in ("heart_rate", "resp_rate", "sbp", "map", "temperature", "gcs")]
-    measured = held.x[:, NAMES.index("measured.names24")]
-    silent = ((held.x[:, signs] > 0).sum(axis=1) < 2) | (measured < 3)  # noqa: PLR2004 - as scope.MORTALITY
+    silent = held.x[:, NAMES.index("measured.names24")] < MORTALITY.names
     return {str(hour): round(float(silent[at_hour(held, hour)].mean()), 4) for hour in HOURS_REPORTED}
 
 

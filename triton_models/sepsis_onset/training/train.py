@@ -29,6 +29,7 @@ from rows import Rows  # noqa: E402
 
 from services.fusion.deterioration.features import CLOCK  # noqa: E402
 from services.fusion.deterioration.features import FEATURES_SEPSIS as NAMES  # noqa: E402
+from services.fusion.deterioration.scope import SEPSIS  # noqa: E402
 
 TREES = {
     "learning_rate": 0.05,
@@ -253,9 +254,7 @@ def operating_points(held: Rows, said: Floats, worth: tuple[Floats, Floats], fou
 
 def silent(held: Rows) -> Chosen:
     """Hours in which too little was measured for an answer; the figures above count them all."""
-    signs = [NAMES.index(f"{name}.n24") for name in ("heart_rate", "resp_rate", "sbp", "map", "temperature", "spo2")]
-    few = (held.x[:, signs] > 0).sum(axis=1) < 2  # noqa: PLR2004 - as scope.SEPSIS
-    return few | (held.x[:, NAMES.index("measured.names24")] < 3)  # noqa: PLR2004 - as scope.SEPSIS
+    return held.x[:, NAMES.index("measured.names24")] < SEPSIS.names
 
 
 def panels(held: Rows, said: Floats) -> dict[str, Any]:
