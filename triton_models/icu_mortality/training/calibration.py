@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 
 Floats = NDArray[np.float64]
 COVERAGE = 0.9
-LEAST_SPREAD = 0.05
+LEAST_SPREAD = 2.0  # large: how far the networks are apart says little of how far two models are (measured)
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,7 +153,7 @@ def _column(axes: NDArray[np.object_], seen: Seen) -> None:
     for axis in axes:
         axis.set_xlim(first, hours[-1] + 1)
         axis.axvline(seen.event / 60, color="black", linestyle="--")
-        axis.legend(fontsize=6, loc="upper left")
+        axis.legend(fontsize=5, loc="best", framealpha=0.3)
 
 
 def _person(stay: Stay) -> str:

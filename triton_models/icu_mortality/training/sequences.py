@@ -71,7 +71,7 @@ def _first(stay: Stay, name: str) -> float:
 def _scaled(values: Array) -> Array:
     """By mean and standard deviation of all but the last axis, clipped to +-4."""
     axes = tuple(range(values.ndim - 1))
-    scaled = (values - np.nanmean(values, axis=axes)) / np.nanstd(values, axis=axes)
+    scaled = (values - np.nanmean(values, axis=axes)) / np.maximum(np.nanstd(values, axis=axes), 1e-3)
     return np.nan_to_num(np.clip(scaled, -4, 4)).astype(np.float32)
 
 
