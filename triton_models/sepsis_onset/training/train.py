@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,7 @@ import rows  # noqa: E402
 import utility  # noqa: E402
 from blend import Recipe, Task  # noqa: E402
 from calibration import Platt  # noqa: E402
-from card import write_tables  # noqa: E402
+from card import fill, table, write_tables  # noqa: E402
 from out_of_fold import OutOfFold, out_of_fold, whole  # noqa: E402
 from rows import Rows  # noqa: E402
 
@@ -62,6 +63,9 @@ def main() -> None:
     held = rows.sepsis()
     worth = utility.table(held.patient, held.label)
     task = task_of(held, worth)
+    if "--robustness" in sys.argv:
+        strangers(held, task, worth)
+        return
     found = out_of_fold("sepsis", task, RECIPE, HALVES)
     blended = found.whole.blended(RECIPE.trees_part)
     said = calibrated(held, found, blended)
@@ -190,6 +194,30 @@ def parts(held: Rows, found: OutOfFold, worth: tuple[Floats, Floats]) -> dict[st
         }
         for name, score in blends.items()
     }
+
+
+def strangers(held: Rows, task: Task, worth: tuple[Floats, Floats]) -> None:
+    """Kinds of unit that a model never saw, beside the cross-validated model of all kinds. Writes robustness.json."""
+    fold = blend.folds(task, rows.SEED)
+    all_kinds = whole("sepsis-whole", task, fold, RECIPE).blended(RECIPE.trees_part)
+    named = group_rows(held)
+    kinds = {name: named[name] for name in ("medical unit", "surgical unit", "unit not stated")}
+    found = {}
+    for name, mine in kinds.items():
+        model = blend.fit(task, ~mine, CLOCKLESS)
+        said = model.parts(held.x[mine]).blended(RECIPE.trees_part)
+        of_kind = worth[0][mine], worth[1][mine]
+        found[name] = {
+            "patients": len(np.unique(held.patient[mine])),
+            "auroc_trained_on_the_others": round(measures.auroc(said, held.label[mine]), 4),
+            "auroc_cross_validated": round(measures.auroc(all_kinds[mine], held.label[mine]), 4),
+            "best_utility_trained_on_the_others": round(utility.best_threshold(said, *of_kind)[1], 4),
+            "best_utility_cross_validated": round(utility.best_threshold(all_kinds[mine], *of_kind)[1], 4),
+        }
+    (MODEL / "robustness.json").write_text(json.dumps(found, indent=1) + "\n")
+    header = ("kind of unit", *(key.replace("_", " ") for key in next(iter(found.values()))))
+    lines = table(header, ((name, *one.values()) for name, one in found.items()))
+    fill(MODEL / "MODEL_CARD.md", {"units": lines})
 
 
 def group_rows(held: Rows) -> dict[str, Chosen]:
