@@ -337,7 +337,7 @@ class RiskEstimate(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     TREND_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """"mortality": death in hospital. "sepsis": its onset within the next six hours."""
+    """"mortality": death in hospital. "sepsis": it has begun, or begins within the next six hours."""
     probability: _builtins.float
     """0 to 1, calibrated. Unset when `degraded`. When `abstained` it is unset in a PatientRisk; ScoreStay, by which
     models are evaluated, then still says what the model computed where the training population allows it.

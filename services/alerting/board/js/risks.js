@@ -4,7 +4,7 @@ import { figure } from "./charts.js";
 import { h } from "./dom.js";
 import { agoWords, ageSeconds, capital, plain } from "./words.js";
 
-const TITLES = { mortality: ["Death in hospital", "Death"], sepsis: ["Sepsis within 6 hours", "Sepsis"] };
+const TITLES = { mortality: ["Death in hospital", "Death"], sepsis: ["Sepsis, now or within 6 hours", "Sepsis"] };
 const TREND_OVER_MS = 4 * 3600 * 1000;
 const NOTABLE = 0.02; // a change of probability that is worth a word
 const SHOWN_MISSING = 12;
