@@ -31,9 +31,7 @@ def risk(
     *,
     jsonl: Annotated[
         bool,
-        typer.Option(
-            "--jsonl", help='Lines of {"id","age","sex"?,"unit"?,"observations":[[minute,name,value]…],"at"}.'
-        ),
+        typer.Option("--jsonl", help='Lines of {"id","age","sex"?,"unit"?,"observations","at"}, as in the example.'),
     ] = False,
 ) -> None:
     import asyncio
