@@ -41,7 +41,7 @@ def main() -> None:
     for name in sys.argv[1:]:
         _keep(name, held, fold)
     parts = whole("mortality-whole", task, fold, train.RECIPE)
-    every = {"gradient boosting (LightGBM)": parts.trees, "feed-forward networks on the rows": parts.networks}
+    every = {"LightGBM, both ensembles": parts.trees, "feed-forward networks on the rows": parts.networks}
     for path in sorted(CACHE.glob("family-*.npz")):
         with np.load(path) as kept:
             every[str(kept["name"])] = kept["said"]
