@@ -3,7 +3,6 @@
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isnan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,8 +77,3 @@ def is_stranger(row: NDArray[np.float32], low: NDArray[np.float32], high: NDArra
     """Whether more than `share` of what was measured lies outside of the training population."""
     known = np.count_nonzero(~np.isnan(row))
     return bool(known) and len(outside(row, low, high)) > share * known
-
-
-def age_known(stay: Stay, minute: float) -> bool:
-    """Whether the age is known; without it the models answer, as for an adult whose age nobody entered."""
-    return not isnan(_age(stay, minute))
