@@ -21,6 +21,7 @@ from services.fusion.monitor import watched
 from services.fusion.risk import Judging
 from services.fusion.scoring import Scorer
 from services.fusion.state import PatientRecord
+from services.fusion.turns import Turns
 from services.fusion.views import Patients
 
 INPUTS = (Topic.OBSERVATIONS_RECEIVED, Topic.ENCOUNTERS, Topic.NOTES_CODED, Topic.IMAGE_FINDINGS)
@@ -33,7 +34,8 @@ async def main(settings: FusionSettings) -> None:
     async with Producer(shared, "fusion") as producer, TritonClient(shared) as triton:
         live = Scorer(triton, models, settings.models_deadline_s, "live", watched(models))
         judging = Judging(settings.staleness, settings.evidence_window)
-        fusion = Fusion(settings.limits, judging, utc_now, live)
+        turns = Turns(settings.models_share, settings.models_batch)
+        fusion = Fusion(settings.limits, judging, utc_now, live, turns)
         spec = Stateful("fusion", INPUTS, "patients", PatientRecord, fusion.handle, completion=fusion.complete)
         service = StatefulService(spec, shared, producer, health)
         health.dependency("kafka", producer.check)

@@ -33,6 +33,13 @@ class FusionSettings(ServiceSettings):
         timedelta(minutes=5),
         description="Event times further after their arrival do not move the time at which a patient is judged.",
     )
+    models_share: float = Field(
+        0.25,
+        gt=0,
+        le=1,
+        description="Share of its time that fusion spends on the models' live scores; patients take turns in it.",
+    )
+    models_batch: int = Field(4, gt=0, description="Patients whose live scores one batch of messages waits for.")
     models_deadline_s: float = Field(
         0.5, gt=0, description="Seconds that bedside scores wait for the models; then they go out without, and say so."
     )

@@ -20,6 +20,7 @@ from services.fusion.risk import Judging, judge, of_measurement
 from services.fusion.scoring import Scorer
 from services.fusion.state import Input, Limits, PatientRecord, present_stay, stay, take_in
 from services.fusion.stays import began, minute_of, stay_of
+from services.fusion.turns import Turns
 
 ENDED = frozenset({EncounterStatus.ENCOUNTER_STATUS_DISCHARGED, EncounterStatus.ENCOUNTER_STATUS_CANCELLED})
 
@@ -28,14 +29,15 @@ ENDED = frozenset({EncounterStatus.ENCOUNTER_STATUS_DISCHARGED, EncounterStatus.
 class Fusion:
     """What handling needs besides the message and the states.
 
-    scorer: None where no models are. due: keys of the patients of this batch whose measurements or stay
-    changed.
+    scorer: None where no models are. turns: who is scored when there are more patients than time. due: keys of the
+    patients of this batch whose measurements or stay changed.
     """
 
     limits: Limits = field(default_factory=Limits)
     judging: Judging = field(default_factory=Judging)
     clock: Clock = utc_now
     scorer: Scorer | None = None
+    turns: Turns = field(default_factory=Turns)
     due: set[str] = field(default_factory=set)
 
     async def handle(self, received: Received, states: States[PatientRecord]) -> Sequence[Publish]:
@@ -62,17 +64,24 @@ class Fusion:
     async def complete(self, outputs: Sequence[Publish], states: States[PatientRecord]) -> Sequence[Publish]:
         """Ask the models about the patients of a batch whose measurements changed, all at once; see `Stateful`.
 
-        The newest risk of each gets the answers. Those before it, which it replaces at once, keep what was said before.
+        The newest risk of each gets the answers. Those before it, which it replaces at once, keep what was said before;
+        so do the risks of patients who have no turn.
         """
-        due = sorted(self.due)
+        due = self.turns.of(self.due)
         self.due.clear()
         if self.scorer is None or not due:
             return outputs
+        with self.turns.taken(due):
+            return await self._scored(due, self.scorer, outputs, states)
+
+    async def _scored(
+        self, due: Sequence[str], scorer: Scorer, outputs: Sequence[Publish], states: States[PatientRecord]
+    ) -> Sequence[Publish]:
         records = [record for key in due if (record := states.get(key)) is not None]
         known = [present_stay(record) for record in records]
         stays = [(stay_of(*of), minute_of(*of)) for of in zip(records, known, strict=True)]
         newest = {}
-        for record, of, made in zip(records, known, await self.scorer.estimates(stays), strict=True):
+        for record, of, made in zip(records, known, await scorer.estimates(stays), strict=True):
             risk = _with_estimates(record, began(record, of), made)
             states.put(record.patient_key, record.with_risk(risk))
             newest[risk.meta.message_id] = risk

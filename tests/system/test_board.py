@@ -403,7 +403,7 @@ def test_a_phone_shows_it_without_sideways_scrolling(stack: Stack, browser: Brow
 
 
 def test_across_a_room_every_tile_shows_all_of_its_values(stack: Stack, page: Page) -> None:
-    patient = Patient(stack, "51")
+    patient = Patient(stack, "71")
     patient.admit()
     patient.measure(ILL)
     patient.write_note()

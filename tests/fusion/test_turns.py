@@ -1,0 +1,65 @@
+import pytest
+
+from services.fusion.turns import Turns
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def turn(turns: Turns, clock: Clock, wanted: set[str], takes: float) -> list[str]:
+    patients = turns.of(wanted)
+    if patients:
+        with turns.taken(patients):
+            clock.now += takes
+    return list(patients)
+
+
+def test_everybody_has_a_turn_while_there_is_time() -> None:
+    clock = Clock()
+    turns = Turns(share=0.25, most=4, seconds=clock)
+    assert turn(turns, clock, {"b", "a"}, 0.02) == ["a", "b"]
+    clock.now += 1
+    assert turn(turns, clock, {"b", "a"}, 0.02) == ["a", "b"]
+
+
+def test_of_many_those_go_first_who_have_waited_longest() -> None:
+    clock = Clock()
+    turns = Turns(share=0.5, most=2, seconds=clock)
+    wanted = {"a", "b", "c", "d", "e"}
+    seen = []
+    for _ in range(5):
+        seen.append(turn(turns, clock, wanted, 0.1))
+        clock.now += 0.2
+    assert seen == [["a", "b"], ["c", "d"], ["a", "e"], ["b", "c"], ["a", "d"]]
+
+
+def test_turns_take_no_more_than_their_share_of_the_time() -> None:
+    clock = Clock()
+    turns = Turns(share=0.25, most=4, seconds=clock)
+    busy = 0.0
+    for _number in range(1000):
+        if turn(turns, clock, {"a", "b"}, 0.03):
+            busy += 0.03
+        clock.now += 0.01
+    assert 0.2 <= busy / (clock.now - 100.0) <= 0.25 + 0.01
+
+
+def test_a_turn_that_fails_takes_its_time_too() -> None:
+    clock = Clock()
+    turns = Turns(share=0.5, most=1, seconds=clock)
+
+    def fail() -> None:
+        with turns.taken(turns.of({"a"})):
+            clock.now += 1
+            raise ValueError
+
+    with pytest.raises(ValueError, match=r"^$"):
+        fail()
+    assert turns.of({"a"}) == []
+    clock.now += 1
+    assert turns.of({"a", "b"}) == ["a"]
