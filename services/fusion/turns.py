@@ -18,7 +18,7 @@ class Turns:
 
     share: float = 1.0
     most: int = 64
-    saved_s: float = 1.0
+    saved_s: float = 0.5
     seconds: Callable[[], float] = time.monotonic
     _waiting_since: dict[str, float] = field(default_factory=dict)
     _left_s: float = field(init=False)
