@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bench.compare_coders.families import Family, Predict, best_first
 from bench.compare_coders.metrics import Ranking
 from bench.compare_coders.notes import Note
-from services.nlp_coder.evidence import CodeEvidence, gathered, is_current
+from services.nlp_coder.evidence import CodeEvidence, is_current
 from services.nlp_coder.reading import Reader, load_reader, read_note
 
 # How firmly a mention says that the patient has it now; the step between two levels outweighs all that orders within.
@@ -28,7 +28,7 @@ def fit(_notes: Sequence[Note], _setting: None) -> Predict:
 def ranking_of(text: str, reader: Reader) -> Ranking:
     """Codes that the text says the patient has, may have or had, the firmest first."""
     note = read_note(text, reader)
-    evidence = {code: entry for code, entry in gathered(note.mentions).items() if entry.patients}
+    evidence = {code: entry for code, entry in note.evidence.items() if entry.patients}
     words = max(len(note.document.words), 1)
     return best_first(list(evidence), [_score(code, entry, words, reader) for code, entry in evidence.items()])
 

@@ -5,7 +5,6 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
 
 from services.common.settings import REPOSITORY
@@ -23,7 +22,7 @@ def main() -> None:
     """One line a set: whole texts, and their pieces between commas, full stops and line ends."""
     data = Path(os.environ.get("VIGIL_TRAINING_DATA", REPOSITORY.parent / "shared" / "data"))
     reader = load_reader()
-    languages = load_languages(chain(reader.dictionary.singles, reader.dictionary.phrases))
+    languages = load_languages(word for words, _term in reader.dictionary.phrases() for word in words)
 
     def abstained(texts: list[str]) -> str:
         return f"{sum(bool(reason_not_to_read(text, '', languages)) for text in texts)} of {len(texts)}"

@@ -12,7 +12,7 @@ from bench.text.subject import Reader, Subject, running
 
 MEDSPACY = ("medspacy==1.3.1", "spacy==3.7.5", "numpy==1.26.4")
 PREPARE_S = 300.0
-TURN = 16
+TURN = 50
 TOGETHER = 8
 CORE = "nlp-coder"
 CORE_TOGETHER = "nlp-coder, eight at a time"

@@ -1,7 +1,6 @@
 """Composition root of nlp-coder."""
 
 import gc
-from itertools import chain
 
 import grpc
 from vigil.v1 import nlp_coder_service_pb2_grpc as service_grpc
@@ -35,7 +34,7 @@ def make_coder(settings: NlpCoderSettings, triton: Inference, clock: Clock) -> C
     assets = settings.shared.model_repository / ICD_CODER / "assets"
     model = IcdCoder(triton, load_vocabulary(assets), Outage(settings.model_wait_s))
     reader = load_reader()
-    languages = load_languages(chain(reader.dictionary.singles, reader.dictionary.phrases))
+    languages = load_languages(word for words, _term in reader.dictionary.phrases() for word in words)
     ranker, auditor = load_ranker(assets), load_auditor(assets, reader)
     return Coder(reader, ranker, auditor, load_report_terms(), languages, model, clock, settings.max_note_chars)
 

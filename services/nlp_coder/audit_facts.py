@@ -23,7 +23,6 @@ from services.nlp_coder.evidence import (
     ChronicConditions,
     CodeEvidence,
     ReadMention,
-    gathered,
     is_current,
     is_patients,
 )
@@ -78,7 +77,7 @@ def facts_of(note: ReadNote, scores: Mapping[str, float], guidelines: Guidelines
         note,
         scores,
         categories,
-        gathered(note.mentions),
+        note.evidence,
         _said(note),
         spoken_of(note.mentions, note.document, guidelines),
     )

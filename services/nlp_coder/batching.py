@@ -14,8 +14,9 @@ from vigil.v1.meta_pb2 import ModelVersion
 from services.nlp_coder import metrics
 from services.nlp_coder.features import ModelInput, batch_length
 
-# `max_batch_size` of the model, and how many occurrences make the largest tensors of its graph 100 MB.
-MOST_NOTES = 8
+# Half of what the model takes, so that it works on these while the next are read; and how many occurrences make the
+# largest tensors of its graph 100 MB.
+MOST_NOTES = 4
 MOST_OCCURRENCES = 8192
 
 

@@ -11,7 +11,7 @@ from services.nlp_coder.code_relations import as_published
 from services.nlp_coder.code_set import category_of
 from services.nlp_coder.dictionary import Term
 from services.nlp_coder.document import Document, word_range
-from services.nlp_coder.evidence import ChronicConditions, ReadMention, gathered, is_current
+from services.nlp_coder.evidence import ChronicConditions, ReadMention, is_current
 from services.nlp_coder.features import Occurrences
 from services.nlp_coder.guidelines import HistoryCode, Withheld, apply_guidelines
 from services.nlp_coder.laterality import sided_codes
@@ -137,6 +137,8 @@ class _Places(dict[int, tuple[Span, str]]):
     def words(self, positions: Sequence[int]) -> _Words:
         """Characters and words of occurrences."""
         found = [self[position] for position in positions]
+        if len(found) == 1:
+            return [found[0][0]], [found[0][1]]
         return _merged([span for span, _term in found]), _unique([term for _span, term in found])
 
 
@@ -188,7 +190,7 @@ def _on_their_side(
 
 def _proposed(basis: Basis, ranker: Ranker, threshold: float, reader: Reader) -> Iterator[_Proposed]:
     """Each considered code that rests on words; one without is a prior, not a reading."""
-    evidence, places = gathered(basis.note.mentions), _Places(basis)
+    evidence, places = basis.note.evidence, _Places(basis)
     loose = {found.mention.code: found for found in basis.note.loose}
     scored = basis.prediction.scored if basis.prediction is not None else {}
     for code, score in _values(basis, ranker):
@@ -215,10 +217,10 @@ def _is_silent(guess: _Proposed, dictionary: PhraseTable[Term]) -> bool:
 
 
 def _in_stop_term(document: Document, word: int, dictionary: PhraseTable[Term]) -> bool:
-    norms = document.words.norms
+    numbers = document.columns.numbers
     for start in range(max(0, word - _STOP_TERM_WORDS), word + 1):
         if document.stops[start] > word:
-            found = dictionary.longest_from(norms, start, document.stops[start])
+            found = dictionary.longest_from(numbers, start, document.stops[start])
             if found is not None and found[0] > word and not found[1].code:
                 return True
     return False

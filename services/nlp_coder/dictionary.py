@@ -9,10 +9,15 @@ from dataclasses import dataclass
 from operator import attrgetter
 from string import ascii_uppercase
 
+import numpy as np
+from numpy.typing import NDArray
+
+from services.nlp_coder import kernels
 from services.nlp_coder.code_relations import SIDES
 from services.nlp_coder.code_set import Code, CodeSet, children
 from services.nlp_coder.data_files import rows
 from services.nlp_coder.document import Document
+from services.nlp_coder.numbered import flags
 from services.nlp_coder.phrases import PhraseTable, matches, phrase_table
 from services.nlp_coder.tokens import words_of
 
@@ -74,7 +79,14 @@ class Mention:
     kind: str
 
 
-def load_dictionary(code_set: CodeSet) -> PhraseTable[Term]:
+@dataclass(frozen=True, slots=True)
+class Dictionary(PhraseTable[Term]):
+    """All terms. `has_code`: whether a phrase names a condition, bool [phrases]."""
+
+    has_code: NDArray[np.bool_]
+
+
+def load_dictionary(code_set: CodeSet) -> Dictionary:
     """Index names, inclusion terms, their usual short forms, and `data/synonyms/`, a file a chapter letter.
 
     Raises ValueError when a synonym names a code that the code set does not have.
@@ -89,11 +101,13 @@ def load_dictionary(code_set: CodeSet) -> PhraseTable[Term]:
             continue
         place = (rank, not code.is_leaf, order)
         if words not in best or place < best[words][0]:
-            best[words] = (place, Term(_specified(code, code_set), rank, _kind(code.code)))
-    return phrase_table((words, term) for words, (_place, term) in best.items())
+            best[words] = (place, Term(_specified(code, code_set), rank, entity_type(code.code)))
+    table = phrase_table((words, term) for words, (_place, term) in best.items())
+    has_code = np.array([term.code != _NO_CODE for term in table.values], dtype=np.bool_)
+    return Dictionary(table.trie, table.values, table.words, table.bounds, has_code)
 
 
-def find_mentions(dictionary: PhraseTable[Term], document: Document) -> list[Mention]:
+def find_mentions(dictionary: Dictionary, document: Document) -> list[Mention]:
     """Longest terms, left to right, that do not cross a sentence or punctuation, but for `bridged`.
 
     A term that names no condition is there without a code: its words are no part of any other.
@@ -113,66 +127,19 @@ def find_mentions(dictionary: PhraseTable[Term], document: Document) -> list[Men
     return found
 
 
-def bridged(dictionary: PhraseTable[Term], document: Document) -> Iterator[Mention]:
+def bridged(dictionary: Dictionary, document: Document) -> Iterator[Mention]:
     """Terms with a side in them ("neck of the right femur"), and long ones that commas part, left to right."""
-    seams, free = _seams(document), 0
-    openings = _openings(dictionary, document) if seams else set()
-    for seam in seams:
-        for start in range(max(free, seam - _LONGEST_TERM_WORDS), seam):
-            found = _over(dictionary, document, start, seam) if start in openings else None
-            if found is not None:
-                free = found.last
-                yield found
-                break
+    columns = document.columns
+    rows = kernels.phrases_over_seams(
+        *dictionary.trie, dictionary.has_code, _IS_SIDE, columns.numbers, columns.stops, columns.clauses,
+        columns.sentence, _LONGEST_TERM_WORDS, _FEWEST_OVER_COMMAS, _FEWEST_OVER_SIDES,
+    )  # fmt: skip
+    for first, last, phrase in rows.tolist():
+        term = dictionary.values[phrase]
+        yield Mention(first, last, term.code, term.kind)
 
 
-def _openings(dictionary: PhraseTable[Term], document: Document) -> set[int]:
-    """Words that begin a longer term together with the next one that is no side."""
-    norms = document.words.norms
-    before_sides = [word - 1 for word, norm in enumerate(norms) if norm in SIDES and word]
-    starts = {*dictionary.beginnings(document.numbered), *before_sides}
-    return {start for start in starts if _may_begin(dictionary, norms, start)}
-
-
-def _may_begin(dictionary: PhraseTable[Term], norms: Sequence[str], start: int) -> bool:
-    """Whether a longer term begins with this word and the next that is no side; most words begin none."""
-    seconds = dictionary.pairs.get(norms[start])
-    if seconds is None:
-        return False
-    following = start + 1
-    while following < len(norms) and norms[following] in SIDES:
-        following += 1
-    return following < len(norms) and norms[following] in seconds
-
-
-def _seams(document: Document) -> list[int]:
-    """Words that are a side, and the first words after a comma."""
-    norms, clauses, sentence = document.words.norms, document.clauses, document.sentence
-    return [
-        word
-        for word in range(1, len(norms))
-        if norms[word] in SIDES or (clauses[word] != clauses[word - 1] and sentence[word] == sentence[word - 1])
-    ]
-
-
-def _over(dictionary: PhraseTable[Term], document: Document, start: int, seam: int) -> Mention | None:
-    """The longest term from a word on that goes on over a seam, sides left out."""
-    norms = document.words.norms
-    kept = [start]
-    for word in range(start + 1, min(len(norms), start + _LONGEST_TERM_WORDS + 3)):
-        is_joined = document.stops[word - 1] > word or document.clauses[word] != document.clauses[word - 1]
-        if document.sentence[word] != document.sentence[start] or not is_joined:
-            break
-        if norms[word] not in SIDES:
-            kept.append(word)
-    found = dictionary.longest_from([norms[word] for word in kept], 0, len(kept))
-    if found is None or found[1].code == _NO_CODE:
-        return None
-    last = kept[found[0] - 1] + 1
-    has_comma = document.clauses[last - 1] != document.clauses[start]
-    if last <= seam or found[0] < (_FEWEST_OVER_COMMAS if has_comma else _FEWEST_OVER_SIDES):
-        return None
-    return Mention(start, last, found[1].code, found[1].kind)
+_IS_SIDE = flags(SIDES)
 
 
 def _is_shouted(document: Document, word: int) -> bool:
@@ -183,7 +150,7 @@ def _is_telling(words: Sequence[str]) -> bool:
     return any(len(word) > 1 and not word.isdigit() for word in words)
 
 
-def _kind(code: str) -> str:
+def entity_type(code: str) -> str:
     """Chapter 18 holds symptoms and signs (R00 to R69); the rest of what is indexed are diseases."""
     return "sign_symptom" if code.startswith("R") and code[1:2] < "7" else "disease"
 

@@ -7,18 +7,19 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from itertools import accumulate
+from operator import attrgetter
 
-from services.nlp_coder import assertion, sections, sentences, triggers
+import numpy as np
+from numpy.typing import NDArray
+
+from services.nlp_coder import assertion, kernels, sections, sentences, triggers
 from services.nlp_coder.assertion import PLAIN, Reading, WordSpan
-from services.nlp_coder.numbered import Numbered, numbered
+from services.nlp_coder.forms import NumberedWords, numbered_again, numbered_words
+from services.nlp_coder.numbered import flags, number_of
 from services.nlp_coder.sections import Section
-from services.nlp_coder.tokens import Words, words_of
+from services.nlp_coder.tokens import Words, code_points
 from services.nlp_coder.triggers import COLON, Trigger, TriggerTable
 
-# What may stand inside a phrase; anything else between two words parts them, but for an abbreviation's full stop.
-_JOINERS = " \t\r\n-/\u2010\u2011\u2013\u00a0"
-_JOINING = frozenset({"-", ". ", "/"})
 # What stands between an item and its answer, and what may follow the answer: the end, or the next item's label.
 _BEFORE_ANSWER = re.compile(r"[:?\t=|,]|\s[-\u2013\u2014]\s|\.{2,}")
 _AFTER_ANSWER = re.compile(r"\s*(?:$|[.,;)\]\n\r\t|]|[A-Za-z][A-Za-z /]{0,30}[:?])")
@@ -48,13 +49,23 @@ class Grammar:
 
 
 @dataclass(slots=True)
+class Columns:
+    """Of each word its number and, as the lists of `Document` have them, sentence, stop and clause: int64 [words]."""
+
+    numbers: NDArray[np.int64]
+    sentence: NDArray[np.int64]
+    stops: NDArray[np.int64]
+    clauses: NDArray[np.int64]
+
+
+@dataclass(slots=True)
 class Document:
     """A note, read; not to be changed, though not frozen, which would cost a tenth of the reading.
 
     Indices count words; `sentence[i]` and `section[i]` are the indices of those of word i.
 
     `stops[i]` is the first word that a phrase beginning at word i may not include; `clauses[i]` counts commas
-    before word i.
+    before word i. `speaking`: sentences whose triggers say something of mentions. `columns`: lists for compiled loops.
     """
 
     text: str
@@ -66,19 +77,14 @@ class Document:
     stops: list[int]
     clauses: list[int]
     triggers: dict[int, list[Trigger]]
+    speaking: set[int]
     has_question: bool
-    _numbered: Numbered | None = None
-
-    @property
-    def numbered(self) -> Numbered:
-        """The words by number, looked up when first asked for."""
-        if self._numbered is None:
-            self._numbered = numbered(self.words.norms)
-        return self._numbered
+    columns: Columns
 
     def reading(self, first: int, last: int, *, is_asked: bool = False) -> Reading:
         """How the words from `first` up to but not including `last` read. is_asked: somebody else chose them."""
-        own = self.triggers.get(self.sentence[first], ())
+        sentence = self.sentence[first]
+        own = self.triggers[sentence] if sentence in self.speaking else ()
         section = self.sections[self.section[first]]
         name = self._told_by(section, first) if section.name in _LOOKED_INTO else section.name
         header = self._header(section) if name in assertion.TELLING_SECTIONS else None
@@ -133,15 +139,20 @@ def load_grammar() -> Grammar:
 
 def read(text: str, grammar: Grammar) -> Document:
     """Split `text` and find its triggers. Pure; never raises on any text."""
-    words = words_of(text)
+    characters = code_points(text)
+    found_words = numbered_words(text, characters)
     if "- " in text and "+" in text:
-        words = _with_spaced_signs(text, words)
+        found_words = _with_spaced_signs(text, found_words)
+    words, first, last, numbers = found_words
     parts = sections.sections_of(text, grammar.headers)
     starts = sentences.sentence_starts(text, grammar.abbreviations, [part.start for part in parts])
-    sentence = _owners(words.starts, starts)
-    section_index = _owners(words.starts, [part.start for part in parts])
-    stops, clauses = _stops(text, words, sentence)
-    found = triggers.find_triggers(grammar.triggers, _answering(text, words), stops)
+    sentence_starts, section_starts = (
+        np.array(each, dtype=np.int64) for each in (starts, [one.start for one in parts])
+    )
+    of_sentence, of_section, stops, clauses = kernels.layout(characters, first, last, sentence_starts, section_starts)
+    columns = Columns(numbers, of_sentence, stops, clauses)
+    sentence, section_index = of_sentence.tolist(), of_section.tolist()
+    found = triggers.find_triggers(grammar.triggers, _answering(text, words, columns.numbers), columns.stops)
     by_sentence: dict[int, list[Trigger]] = {}
     for trigger in found:
         section = parts[section_index[trigger.start]]
@@ -150,7 +161,12 @@ def read(text: str, grammar: Grammar) -> Document:
             by_sentence.setdefault(sentence[trigger.start], []).append(trigger)
     if by_sentence and "\n" in text:
         _lead_lists(text, starts, by_sentence)
-    return Document(text, words, parts, starts, sentence, section_index, stops, clauses, by_sentence, "?" in text)
+    speaking = {number for number, own in by_sentence.items() if any(map(_speaks, own))}
+    lists = sentence, section_index, stops.tolist(), clauses.tolist()
+    return Document(text, words, parts, starts, *lists, by_sentence, speaking, "?" in text, columns)
+
+
+_speaks = attrgetter("rule.speaks")
 
 
 def _lead_lists(text: str, starts: list[int], by_sentence: dict[int, list[Trigger]]) -> None:
@@ -173,60 +189,32 @@ def word_range(document: Document, start: int, end: int) -> tuple[int, int] | No
     return (first, last) if last > first else None
 
 
-def _owners(positions: list[int], starts: list[int]) -> list[int]:
-    """For ascending `positions`, the index of the last start at or before each."""
-    if len(starts) == 1:
-        return [0] * len(positions)
-    owners, current, count = [], 0, len(starts)
-    for position in positions:
-        while current + 1 < count and starts[current + 1] <= position:
-            current += 1
-        owners.append(current)
-    return owners
-
-
-def _stops(text: str, words: Words, sentence: list[int]) -> tuple[list[int], list[int]]:
-    """(stops, clauses) of every word."""
-    count, starts, ends, norms = len(words), words.starts, words.ends, words.norms
-    stops, commas = [count] * count, [0] * count
-    for index in range(count - 2, -1, -1):
-        gap = text[ends[index] : starts[index + 1]]
-        # A sign is a word of its own and of no phrase.
-        is_parted = norms[index] in _SIGNS or norms[index + 1] in _SIGNS
-        if (
-            not is_parted
-            and sentence[index] == sentence[index + 1]
-            and (gap == " " or gap in _JOINING or not gap.strip(_JOINERS))
-        ):
-            stops[index] = stops[index + 1]
-        else:
-            stops[index] = index + 1
-            commas[index + 1] = int("," in gap or sentence[index] != sentence[index + 1])
-    return stops, list(accumulate(commas))
-
-
-def _answering(text: str, words: Words) -> list[str]:
-    """Normalised words as the triggers see them.
+def _answering(text: str, words: Words, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Numbers of words as the triggers see them.
 
     Answers get a colon before them ("Fever: no."), and a sign that denies nothing becomes nothing.
     """
-    if _REPLIES.isdisjoint(words.norms):
-        return words.norms
-    norms = list(words.norms)
-    for index, norm in enumerate(norms):
-        if norm in assertion.ANSWERS and index:
+    replies = kernels.places_of(_IS_REPLY, numbers).tolist()
+    if not replies:
+        return numbers
+    changed = numbers.copy()
+    for index in replies:
+        norm = words.norms[index]
+        if norm in _SIGNS:
+            if not _is_denying_sign(text, words.starts[index]):
+                changed[index] = 0
+        elif index:
             # Who denies may be named between: "Dysuria: patient denies."
-            first = index - 1 if norms[index - 1] in _ANSWERERS and index > 1 else index
+            first = index - 1 if words.norms[index - 1] in _ANSWERERS and index > 1 else index
             if _answers(text, words, first, index):
-                norms[first:index], norms[index] = [""] * (index - first), COLON + norm
-        elif norm in ("-", "+") and not _is_denying_sign(text, words.starts[index]):
-            norms[index] = ""
-    return norms
+                changed[first:index], changed[index] = 0, _WITH_COLON[norm]
+    return changed
 
 
 _ANSWERERS = frozenset({"patient", "pt", "he", "she"})
 _SIGNS = frozenset({"-", "+", "(-)", "(+)"})
-_REPLIES = assertion.ANSWERS | {"-", "+"}
+_IS_REPLY = flags({*assertion.ANSWERS, "-", "+"})
+_WITH_COLON = {answer: number_of(COLON + answer) for answer in assertion.ANSWERS}
 
 
 def _answers(text: str, words: Words, first: int, index: int) -> bool:
@@ -246,7 +234,7 @@ def _is_denying_sign(text: str, position: int) -> bool:
     return _signs(text, line_start) > 1
 
 
-def _with_spaced_signs(text: str, words: Words) -> Words:
+def _with_spaced_signs(text: str, found_words: NumberedWords) -> NumberedWords:
     """The words with those minus signs that a blank parts from what they deny: "+ cough, - fever, - chills"."""
     found = []
     for line in _LINE.finditer(text):
@@ -255,11 +243,12 @@ def _with_spaced_signs(text: str, words: Words) -> Words:
             minuses = (_ANY_SPACED_MINUS if is_all_signs else _SPACED_MINUS).finditer(line[0])
             found += [line.start() + minus.start(1) for minus in minuses]
     if not found:
-        return words
+        return found_words
+    words = found_words.words
     signs = [(start, start + 1, "-") for start in found]
     merged = sorted([*zip(words.starts, words.ends, words.norms, strict=True), *signs])
     starts, ends, norms = (list(column) for column in zip(*merged, strict=True))
-    return Words(starts, ends, norms)
+    return numbered_again(Words(starts, ends, norms))
 
 
 _LINE = re.compile(r"[^\n]+")

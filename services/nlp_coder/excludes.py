@@ -17,10 +17,14 @@ def excluded_codes(codes: Sequence[str], code_set: CodeSet, are_related: Callabl
     excluded: dict[str, str] = {}
     notes = {code: _notes_on(code, code_set) for code in codes}
     for place, worse in enumerate(codes):
+        own = notes[worse]
         for better in codes[:place]:
+            # Hardly a pair has notes about each other's letter, and this asks for all of them.
+            if better[0] not in own and worse[0] not in notes[better]:
+                continue
             if better in excluded:
                 continue
-            if _names(notes[worse], better):
+            if _names(own, better):
                 loser = worse
             elif _names(notes[better], worse):
                 loser = better

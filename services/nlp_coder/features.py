@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from services.nlp_coder import kernels
 from services.nlp_coder.code_set import category_of
 from services.nlp_coder.document import Document
 from services.nlp_coder.evidence import ReadMention, hidden_words, is_patients
@@ -34,7 +34,6 @@ OCCURRENCES_STEP = 32
 CANDIDATES_STEP = 8
 # Column of a code or category that training has not seen.
 NO_COLUMN = -1
-_NO_PAIR = sys.maxsize
 
 TermAt = tuple[str, int, int]
 _KnownAt = tuple[int, int, int]
@@ -47,8 +46,8 @@ class Vocabulary:
     """Terms of the model: `ids[term]` from 1, `idf[id]`; `codes` and `categories` by the column of its weights.
 
     `model_sha256`: the model file that these ids belong to. `least_length`: a note whose tf-idf vector is shorter is
-    not stretched to length 1; it says less. `singles`: the same ids by the number of a word. `pairs`: terms of two
-    words, as `_pair` numbers them, ascending; their ids are `pair_ids`.
+    not stretched to length 1; it says less. `singles`: the same ids by the number of a word. `pairs`: those of two
+    words by their numbers, as `kernels.lookup_table`.
     """
 
     ids: Mapping[str, int]
@@ -60,19 +59,14 @@ class Vocabulary:
     model_sha256: str
     singles: NDArray[np.int64] = field(init=False, repr=False, compare=False)
     pairs: NDArray[np.int64] = field(init=False, repr=False, compare=False)
-    pair_ids: NDArray[np.int64] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         words = {tuple(term.split(" ")): index for term, index in self.ids.items() if _is_term(term)}
         singles = {known[0]: index for known, index in words.items() if len(known) == 1}
-        pairs = {
-            _pair(number_of(known[0]), number_of(known[1])): index for known, index in words.items() if len(known) > 1
-        }
-        pairs[_NO_PAIR] = PADDING  # above all others, so that there is one at or after every pair
-        order = sorted(pairs)
+        pairs = [(number_of(known[0]), number_of(known[1]), index) for known, index in words.items() if len(known) > 1]
+        first, second, ids = np.array(pairs, dtype=np.int64).reshape(-1, 3).T
         object.__setattr__(self, "singles", by_number(singles, np.int64))
-        object.__setattr__(self, "pairs", np.array(order, dtype=np.int64))
-        object.__setattr__(self, "pair_ids", np.array([pairs[pair] for pair in order], dtype=np.int64))
+        object.__setattr__(self, "pairs", kernels.lookup_table(first << 32 | second, ids.copy()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +112,6 @@ def load_vocabulary(folder: Path) -> Vocabulary:
     )
 
 
-def _pair(first: Any, second: Any) -> Any:
-    """One number for two, of words or of arrays of them."""
-    return first << 32 | second
-
-
 def _is_term(norm: str) -> bool:
     """Whether a word of a note is a term, or begins one: no bare number, and no sign."""
     return not norm.isdigit() and norm[:1].isalnum()
@@ -153,22 +142,13 @@ def _named(mentions: Sequence[ReadMention], words: int) -> tuple[list[TermAt], b
 
 def windows_in(document: Document, mentions: Sequence[ReadMention], vocabulary: Vocabulary) -> list[Occurrences]:
     """`windows_of` the `terms_of` a note, without making the many terms that the model does not know."""
-    ids, numbers = vocabulary.ids, document.numbered.numbers
-    named, hidden = _named(mentions, len(numbers))
-    is_open = ~np.frombuffer(hidden, dtype=np.bool_)
-    singles = vocabulary.singles.take(numbers, mode="clip") * is_open
-    alone = singles.nonzero()[0]
-    goes_on = np.array(document.stops[:-1], dtype=np.int64) > np.arange(1, len(numbers))
-    firsts = (goes_on & is_open[:-1] & is_open[1:]).nonzero()[0]
-    pairs = _pair(numbers[firsts], numbers[firsts + 1])
-    places = vocabulary.pairs.searchsorted(pairs)
-    is_known = vocabulary.pairs[places] == pairs
-    known = [
-        _rows((ids[term], first, last) for term, first, last in named if term in ids),
-        np.stack([singles[alone], alone, alone + 1], axis=1),
-        np.stack([vocabulary.pair_ids[places], firsts, firsts + 2], axis=1)[is_known],
-    ]
-    return _windows(np.concatenate(known), vocabulary)
+    ids, columns = vocabulary.ids, document.columns
+    named, hidden = _named(mentions, len(columns.numbers))
+    spoken = kernels.terms_in(
+        vocabulary.singles, vocabulary.pairs, columns.numbers, columns.stops, np.frombuffer(hidden, dtype=np.uint8)
+    )
+    known = _rows((ids[term], first, last) for term, first, last in named if term in ids)
+    return _windows(np.concatenate([known, spoken]), vocabulary)
 
 
 def windows_of(terms: Iterable[TermAt], vocabulary: Vocabulary) -> list[Occurrences]:
@@ -221,19 +201,14 @@ def _mentioned(places: Sequence[Sequence[int]], first: int, last: int) -> list[i
 
 def _distinct(window: Occurrences) -> Occurrences:
     """Each term once, with all of its weight, at its first place: half the work for the model, the same sums."""
-    token_ids, first, inverse = np.unique(window.token_ids, return_index=True, return_inverse=True)
-    weights = np.bincount(inverse, weights=window.weights, minlength=len(token_ids)).astype(np.float32)
+    token_ids, weights, first = kernels.distinct(window.token_ids, window.weights)
     return Occurrences(token_ids, weights, [window.words[index] for index in first.tolist()])
 
 
 def _weighed(known: _Known, vocabulary: Vocabulary) -> Occurrences:
     """Occurrences with their share of the vector of all of them (sublinear tf-idf, Euclidean length at most 1)."""
     token_ids, firsts, lasts = known.T.copy()
-    counts = np.bincount(token_ids)[token_ids]
-    strength = (1.0 + np.log(counts)) * vocabulary.idf[token_ids]
-    # Each occurrence brings its part of the square of its term, so that the sum goes over terms.
-    length = max(math.sqrt(float((strength * strength / counts).sum())), vocabulary.least_length)
-    weights = (strength / counts / length).astype(np.float32)
+    weights = kernels.weights_of(token_ids, vocabulary.idf, vocabulary.least_length)
     return Occurrences(token_ids, weights, list(zip(firsts.tolist(), lasts.tolist(), strict=True)))
 
 

@@ -74,13 +74,13 @@ class _Counted:
         return self.strange >= _STRANGE_SHARE * max(self.long, 1)
 
 
-def load_languages(phrases: Iterable[str]) -> Languages:
-    """Read the table of frequent words. phrases: those of the dictionary, lower case."""
+def load_languages(english_words: Iterable[str]) -> Languages:
+    """Read the table of frequent words. english_words: those of the dictionary, lower case."""
     words: dict[str, tuple[str, ...]] = {}
     for language, listed, _source in rows("function_words.tsv", 3):
         for word in dict.fromkeys(listed.split()):
             words[word] = (*words.get(word, ()), language)
-    terms = frozenset(word for phrase in phrases for word in phrase.split() if len(word) >= _LONG_WORD)
+    terms = frozenset(word for word in english_words if len(word) >= _LONG_WORD)
     english = frozenset(word for word, shown in words.items() if ENGLISH in shown)
     return Languages(words, terms, letter_sequences(terms.union(words)), english)
 

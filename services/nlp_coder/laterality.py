@@ -12,7 +12,7 @@ from services.nlp_coder.evidence import ReadMention, is_patients
 # How far from a mention its side stands ("pain in the right knee").
 _SIDE_WORDS = 4
 _LEFT_OPEN = "unspecified "
-_NO_SIDE_BEFORE = frozenset(
+NO_SIDE_BEFORE = frozenset(
     {
         "now",
         "away",
@@ -63,7 +63,7 @@ def side_of(document: Document, first: int, last: int, openings: Collection[int]
 def is_side(norms: Sequence[str], word: int) -> bool:
     """Whether a word tells a side; that of "right now" and "left the hospital" does not."""
     following = norms[word + 1] if word + 1 < len(norms) else ""
-    return norms[word] in SIDES and following not in _NO_SIDE_BEFORE
+    return norms[word] in SIDES and following not in NO_SIDE_BEFORE
 
 
 def sided_codes(mentions: Sequence[ReadMention], document: Document, code_set: CodeSet) -> dict[str, str]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
+from itertools import islice
 
+from services.nlp_coder import kernels
 from services.nlp_coder.data_files import rows
 from services.nlp_coder.document import Document
+from services.nlp_coder.numbered import numbered
 from services.nlp_coder.phrases import PhraseTable, phrase_table
 from services.nlp_coder.tokens import words_of
 
@@ -54,7 +58,7 @@ def kind_of(document: Document, cues: Cues) -> str:
     title = next((cue.kind for cue in _in_title(document, cues) if cue.weight >= _DECIDED), None)
     if title is not None:
         return title
-    found: dict[str, KindCue] = {**dict(_in_headers(document, cues)), **dict(_in_text(document, cues))}
+    found: dict[str, KindCue] = {**dict(_in_headers(document)), **dict(_in_text(document, cues))}
     totals: dict[str, float] = defaultdict(float)
     for cue in found.values():
         totals[cue.kind] += cue.weight
@@ -65,32 +69,46 @@ def kind_of(document: Document, cues: Cues) -> str:
 
 
 def _in_title(document: Document, cues: Cues) -> Iterator[KindCue]:
-    lines = [line for line in _LINE.split(document.text[: _TITLE_LINES * _TITLE_CHARS]) if line.strip()]
-    for line in lines[:_TITLE_LINES]:
-        norms = words_of(line[:_TITLE_CHARS]).norms
-        if len(norms) <= _TITLE_WORDS:
-            yield from (cue for _phrase, cue in _matches(norms, cues["title"]))
+    table, starts, numbers = cues["title"], document.words.starts, document.columns.numbers
+    if not len(kernels.phrases_from_each(*table.trie, numbers, _TITLE_LINES * _TITLE_CHARS)):
+        return
+    for begin, end in islice(_lines(document.text[: _TITLE_LINES * _TITLE_CHARS]), _TITLE_LINES):
+        first, last = bisect_left(starts, begin), bisect_left(starts, min(end, begin + _TITLE_CHARS))
+        if last - first <= _TITLE_WORDS:
+            for phrase in kernels.phrases_from_each(*table.trie, numbers[first:last], _TITLE_WORDS).tolist():
+                yield table.values[phrase][1]
 
 
-def _in_headers(document: Document, cues: Cues) -> Iterator[tuple[str, KindCue]]:
+def _lines(text: str) -> Iterator[tuple[int, int]]:
+    """Characters of each line that is not blank."""
+    begin = 0
+    for end, following in (*(match.span() for match in _LINE.finditer(text)), (len(text), len(text))):
+        if text[begin:end].strip():
+            yield begin, end
+        begin = following
+
+
+def _in_headers(document: Document) -> Iterator[tuple[str, KindCue]]:
     for section in document.sections:
-        norms = words_of(document.text[section.start : section.body]).norms
-        for phrase, cue in _matches(norms, cues["header"]):
-            # The whole header, give or take a word: "Procedure performed today:".
-            if len(norms) <= len(phrase.split()) + 1:
-                yield phrase, cue
+        if section.body > section.start:
+            yield from _in_header(document.text[section.start : section.body])
+
+
+@lru_cache(maxsize=1024)
+def _in_header(header: str) -> Sequence[tuple[str, KindCue]]:
+    """Notes share most of their headers."""
+    norms = words_of(header).norms
+    # The whole header, give or take a word: "Procedure performed today:".
+    found = _matches(norms, load_kind_cues()["header"])
+    return [(phrase, cue) for phrase, cue in found if len(norms) <= len(phrase.split()) + 1]
 
 
 def _in_text(document: Document, cues: Cues) -> Iterator[tuple[str, KindCue]]:
-    table, norms = cues["text"], document.words.norms[:_MOST_WORDS]
-    for start in table.beginnings(document.numbered):
-        found = table.longest_from(norms, start, len(norms)) if start < len(norms) else None
-        if found is not None:
-            yield found[1]
+    table = cues["text"]
+    for phrase in kernels.phrases_from_each(*table.trie, document.columns.numbers, _MOST_WORDS).tolist():
+        yield table.values[phrase]
 
 
 def _matches(norms: list[str], table: PhraseTable[tuple[str, KindCue]]) -> Iterator[tuple[str, KindCue]]:
-    for start in range(len(norms)):
-        found = table.longest_from(norms, start, len(norms))
-        if found is not None:
-            yield found[1]
+    for phrase in kernels.phrases_from_each(*table.trie, numbered(norms), len(norms)).tolist():
+        yield table.values[phrase]

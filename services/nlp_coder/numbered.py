@@ -1,58 +1,71 @@
-"""Words by number: one look-up a word of a note, after which every table is asked about all of them at once."""
+"""Words by number: one look-up a word of a note, after which every table is asked by compiled loops."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import repeat
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate, chain, repeat
 from sys import intern
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from services.nlp_coder import kernels
+
+# For `kernels`: node after each first word, table of the further steps, phrase that ends at each node.
+Trie: TypeAlias = tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]]
 Scalar = TypeVar("Scalar", bound=np.generic)
-_BITS = 64
 # Numbers of the words that any table knows, from 1. Grows while tables load, never while notes are read.
 _NUMBERS: dict[str, int] = {}
+_WORDS: list[str] = [""]
 
 
 def number_of(word: str) -> int:
     """The number of a table's word, the same for all tables; a new one for a word that none had before."""
-    return _NUMBERS.setdefault(intern(word), len(_NUMBERS) + 1)
+    number = _NUMBERS.get(word)
+    if number is None:
+        number = len(_WORDS)
+        _WORDS.append(intern(word))
+        _NUMBERS[_WORDS[number]] = number
+    return number
 
 
-@dataclass(frozen=True, slots=True)
-class Numbered:
-    """The words of a text: their numbers, 0 for one that no table knows, and a bit of 64 for each, none for 0."""
-
-    numbers: NDArray[np.int64]
-    bits: NDArray[np.uint64]
+def count_of_numbers() -> int:
+    """How many words have numbers by now."""
+    return len(_WORDS)
 
 
-def numbered(norms: Sequence[str]) -> Numbered:
-    """Look normalised words up."""
-    numbers = np.fromiter(map(_NUMBERS.get, norms, repeat(0)), dtype=np.int64, count=len(norms))
-    return Numbered(numbers, _BIT_OF[numbers % _BITS] * (numbers > 0))
+def word_of(number: int) -> str:
+    """The word of a number."""
+    return _WORDS[number]
 
 
-_BIT_OF = np.left_shift(np.uint64(1), np.arange(_BITS, dtype=np.uint64))
+def numbered(norms: Sequence[str]) -> NDArray[np.int64]:
+    """Numbers of normalised words, 0 for one that no table knows."""
+    return np.fromiter(map(_NUMBERS.get, norms, repeat(0)), dtype=np.int64, count=len(norms))
 
 
 def by_number(values: Mapping[str, int], dtype: type[Scalar]) -> NDArray[Scalar]:
-    """Values of words, by their numbers; 0 for every other word, and for the last place.
-
-    Ask with `take(numbers, mode="clip")`: words of tables that are loaded later take the last place.
-    """
+    """Values of words, by their numbers; 0 for every other word. Words of tables loaded later are beyond its end."""
     numbers = {number_of(word): value for word, value in values.items()}
-    found = np.zeros(max(numbers, default=0) + 2, dtype=dtype)
+    found = np.zeros(max(numbers, default=0) + 1, dtype=dtype)
     found[list(numbers.keys())] = list(numbers.values())
     return found
 
 
-def bits_of(words: Collection[str]) -> int:
-    """The bits of all words together: whether a word may be among them, which a look-up then has to confirm."""
-    bits = 0
-    for word in words:
-        bits |= 1 << (number_of(word) % _BITS)
-    return bits
+def flags(words: Iterable[str]) -> NDArray[np.bool_]:
+    """Whether a word is one of these, by its number."""
+    return by_number(dict.fromkeys(words, 1), np.bool_)
+
+
+def flat(rows: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of numbers one after the other, and bounds: row i is from bounds[i] to bounds[i + 1]."""
+    bounds = np.fromiter(accumulate(map(len, rows), initial=0), np.int64, len(rows) + 1)
+    return np.fromiter(chain.from_iterable(rows), np.int64, bounds[-1]), bounds
+
+
+def trie_of(phrases: Sequence[Sequence[int]]) -> Trie:
+    """Index phrases by the numbers of their words. Of two equal ones the first stays."""
+    words, bounds = flat(phrases)
+    steps, ends = kernels.trie(words, bounds)
+    return kernels.first_steps(steps, int(words.max(initial=0)) + 1), steps, ends

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.nlp_coder.code_priors import OF_CODE, of_code
-from services.nlp_coder.evidence import CodeEvidence, ReadMention, gathered
+from services.nlp_coder.evidence import CodeEvidence, ReadMention
 from services.nlp_coder.loose import LooseMention
 from services.nlp_coder.reading import ReadNote
 
@@ -109,7 +109,7 @@ def _stacker(entry: Mapping[str, Sequence[float] | float]) -> Stacker:
 
 def candidates_of(note: ReadNote, hits: Hits) -> Candidates:
     """Every code that the dictionary found in a note, whoever it is said of."""
-    evidence = gathered(note.mentions)
+    evidence = note.evidence
     loose = {found.mention.code: found for found in note.loose}
     codes = sorted(evidence.keys() | loose.keys())
     if not codes:

@@ -8,13 +8,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.nlp_coder.code_set import CodeSet, load_code_set
-from services.nlp_coder.dictionary import Mention, Term, find_mentions, load_dictionary
+from services.nlp_coder.dictionary import Dictionary, Mention, find_mentions, load_dictionary
 from services.nlp_coder.document import Document, Grammar, load_grammar, read
-from services.nlp_coder.evidence import ChronicConditions, ReadMention, chronic_conditions, hidden_words, is_patients
+from services.nlp_coder.evidence import (
+    ChronicConditions,
+    CodeEvidence,
+    ReadMention,
+    chronic_conditions,
+    gathered,
+    hidden_words,
+    is_patients,
+)
 from services.nlp_coder.excludes import excludes
 from services.nlp_coder.guidelines import Guidelines, load_guidelines
 from services.nlp_coder.loose import LooseMention, LooseTable, find_loose, loose_table
-from services.nlp_coder.phrases import PhraseTable
 
 # Absence of limbs and organs, transplants, implants and other states after operations.
 _LEFT_BY_OPERATIONS = ("Z89", "Z90", "Z94", "Z95", "Z96", "Z97", "Z98")
@@ -25,7 +32,7 @@ class Reader:
     """All tables that reading needs; loaded once."""
 
     code_set: CodeSet
-    dictionary: PhraseTable[Term]
+    dictionary: Dictionary
     grammar: Grammar
     chronic: ChronicConditions
     loose: LooseTable
@@ -34,11 +41,15 @@ class Reader:
 
 @dataclass(frozen=True, slots=True)
 class ReadNote:
-    """A note with its dictionary mentions in order, and the terms of the patient whose words stand apart, by code."""
+    """A note with its dictionary mentions in order, and the terms of the patient whose words stand apart, by code.
+
+    evidence: the mentions again, by code.
+    """
 
     document: Document
     mentions: list[ReadMention]
     loose: list[LooseMention]
+    evidence: dict[str, CodeEvidence]
 
 
 def load_reader() -> Reader:
@@ -65,18 +76,16 @@ def _loaded() -> Reader:
 def read_note(text: str, reader: Reader) -> ReadNote:
     """Read `text`. Pure; never raises on any text."""
     document = read(text, reader.grammar)
-    found = find_mentions(reader.dictionary, document)
+    found, norms = find_mentions(reader.dictionary, document), document.words.norms
     mentions = [
         ReadMention(
-            mention,
-            document.reading(mention.first, mention.last),
-            " ".join(document.words.norms[mention.first : mention.last]),
+            mention, document.reading(mention.first, mention.last), " ".join(norms[mention.first : mention.last])
         )
         for mention in found
         if mention.code and not document.in_header(mention.first) and not _is_done_now(mention, document)
     ]
     silent = [mention for mention in found if not mention.code]
-    return ReadNote(document, mentions, _loose(document, mentions, silent, reader))
+    return ReadNote(document, mentions, _loose(document, mentions, silent, reader), gathered(mentions))
 
 
 def _loose(

@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from services.nlp_coder import kernels
 from services.nlp_coder.data_files import rows
+from services.nlp_coder.tokens import code_points, matches_from
 
-# A header stands at the start of a line or sentence and ends with a colon, or is alone on its line. The second pattern
-# begins with one class of characters, by which the search skips.
+# A header stands at the start of a line or sentence and ends with a colon, or is alone on its line.
 _TITLE = (
     r"[ \t#*]*(?:\d{1,2}[.)][ \t]*)?"
     r"(?P<name>[A-Za-z](?:[A-Za-z/&' (),+]|-(?=[A-Za-z])){0,58}+)[*]{0,2}[ \t]*"
@@ -44,7 +45,8 @@ def sections_of(text: str, headers: Mapping[str, str]) -> list[Section]:
     """Sections in order, together covering all of `text`; text before the first header is "other"."""
     found = [(0, 0, OTHER)]
     first = _FIRST_HEADER.match(text)
-    later = _LATER_HEADER.finditer(text) if ":" in text or "\n" in text else ()
+    leads = kernels.header_leads(code_points(text)).tolist() if ":" in text or "\n" in text else ()
+    later = matches_from(_LATER_HEADER, text, leads)
     for match in (first, *later) if first else later:
         name = _section_name(match["name"], headers, has_colon=match["end"] == ":")
         if name is not None:

@@ -6,10 +6,12 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
+from services.nlp_coder import kernels
 from services.nlp_coder.data_files import rows
+from services.nlp_coder.tokens import code_points, matches_from
 
 # Where a sentence may end: a full stop with a blank or a new sentence after it, a blank line, a line end.
-# It begins with one class of characters, by which the search skips; a run of marks is tried from its beginning only.
+# A run of marks is tried from its beginning only.
 _CANDIDATE = re.compile(
     r"[.!?;\n,](?:(?<=[.!?])(?<![.!?][.!?])[.!?]*[\"')\]]*(?=\s|$|,\s*[A-Z0-9])|(?<=\n)[ \t\r\n]*|(?<=;)"
     # A line's end that the sending system made a comma: "Clear,HEART: Regular", ", 3) Anxiety", ", 7)TURP".
@@ -50,12 +52,15 @@ def abbreviations() -> frozenset[str]:
 
 
 def sentence_starts(text: str, known: frozenset[str], section_starts: Sequence[int]) -> list[int]:
-    """First character of every sentence, ascending, beginning with 0. A section always starts a sentence."""
+    """First character of every sentence, ascending, beginning with 0. A section always starts a sentence.
+
+    known: abbreviations.
+    """
     starts = {0, *section_starts}
     length = len(text)
     width = max(map(len, text.split("\n"))) if "\n" in text else 0
-    last_items = [match.start() for match in _LAST_ITEM.finditer(text)]
-    for match in _CANDIDATE.finditer(text):
+    last_items = [match.start() for match in _LAST_ITEM.finditer(text)] if ";" in text else []
+    for match in matches_from(_CANDIDATE, text, kernels.sentence_leads(code_points(text)).tolist()):
         start, end = match.span()
         if end >= length:
             break
@@ -82,9 +87,11 @@ def _full_stop_ends(text: str, start: int, end: int, known: frozenset[str]) -> b
     if text[start] != ".":
         return text[start] != "?" or not _ANSWER.match(text, end)
     before = text[max(0, start - _LOOK_BACK) : start]
-    word = _LAST_WORD.search(before, before.rfind(" ") + 1)
+    last = before[before.rfind(" ") + 1 :]
+    is_plain = len(last) >= _WHOLE_WORD and last.isalpha() and last.isascii() and last.lower() not in known
+    word = None if is_plain else _LAST_WORD.search(last)
     if word is None:
-        return True
+        return True  # nearly every sentence ends with a plain word
     following = text[end : end + 8].lstrip(" \t")
     next_character = text[end : end + 1]
     if (next_character in (" ", "\t") and word[1][-1].isdigit() and _LIST_NUMBER.search(before)) or (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import permutations
 from typing import Literal, Protocol
 
 from services.nlp_coder.code_relations import BOTH_SIDES, LACKING, has_what_lacks, sideless
@@ -89,9 +90,13 @@ def _lacking(
 ) -> Iterator[tuple[str, Outdone]]:
     """Of "X without Y" and "X with Z" the former, unless the text says so in words and only suggests the latter."""
     known = code_set.codes
+    alike: dict[str, list[str]] = {}
     for code in codes:
-        for other in codes:
-            if code in known and other in known and has_what_lacks(known[code], known[other]):
+        if code in known:
+            alike.setdefault(category_of(code), []).append(code)
+    for own in alike.values():
+        for code, other in permutations(own, 2):
+            if has_what_lacks(known[code], known[other]):
                 is_said = other in literal and code not in named
                 yield (code, ("less_specific", other)) if is_said else (other, ("less_specific", code))
 

@@ -89,14 +89,14 @@ def _is_over(read: ReadMention, document: Document, tables: StandingTables) -> b
 
 
 def _cues_near(read: ReadMention, document: Document, cues: PhraseTable[str]) -> set[str]:
-    norms = document.words.norms
+    numbers = document.columns.numbers
     first, last = read.mention.first, read.mention.last
     found, read_up_to = set(), 0
-    for word in range(max(0, first - _CUES_BEFORE), min(len(norms), last + _CUES_AFTER)):
+    for word in range(max(0, first - _CUES_BEFORE), min(len(numbers), last + _CUES_AFTER)):
         is_apart = first <= word < last or not _same_clause(document, word, first if word < first else last - 1)
         if is_apart or word < read_up_to:
             continue
-        match = cues.longest_from(norms, word, document.stops[word])
+        match = cues.longest_from(numbers, word, document.stops[word])
         if match is not None:
             read_up_to = match[0]
             found.add(match[1])

@@ -5,10 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import product
 from typing import Literal, NamedTuple, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
+from services.nlp_coder import kernels
 from services.nlp_coder.data_files import rows
+from services.nlp_coder.numbered import Trie, flags, number_of, trie_of
 from services.nlp_coder.tokens import words_of
 
 Category = Literal[
@@ -79,12 +85,24 @@ class Effect:
     list_only: bool = False
 
 
+# Alone these say nothing of a mention; they end, join or part what other phrases say.
+_SILENT = frozenset(
+    {"end", "verb", "participle", "subject", "now", "item", "degree", "quality", "or", "and", "present"}
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Effects of one phrase on what follows and on what precedes it."""
+    """Effects of one phrase on what follows and on what precedes it. `speaks`: not only on what other phrases say."""
 
     forward: Effect | None
     backward: Effect | None
+    speaks: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        effects = [effect for effect in (self.forward, self.backward) if effect is not None]
+        speaks = any(effect.categories[0] not in _SILENT for effect in effects)
+        object.__setattr__(self, "speaks", speaks)
 
 
 class Trigger(NamedTuple):
@@ -95,20 +113,17 @@ class Trigger(NamedTuple):
     rule: Rule
 
 
-@dataclass(slots=True)
-class Node:
-    """A word of the phrases read so far: what may follow, and the rule of the phrase that ends here."""
-
-    following: dict[str, Node] = field(default_factory=dict)
-    rule: Rule | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class TriggerTable:
-    """Phrases by their first words, and the adverbs that may stand inside any of them."""
+    """The rules of all phrases, which of them do nothing but keep shorter ones from being read, and their words.
 
-    first_words: Mapping[str, Node]
-    adverbs: frozenset[str]
+    `adverbs`: the words, by number, that may stand inside any phrase.
+    """
+
+    rules: Sequence[Rule]
+    does_nothing: NDArray[np.bool_]
+    trie: Trie
+    adverbs: NDArray[np.bool_]
 
 
 def load_triggers() -> TriggerTable:
@@ -119,17 +134,19 @@ def load_triggers() -> TriggerTable:
     for words, category, direction, reach in trigger_rows(classes, adverbs):
         sides = effects.setdefault(words, {})
         for side in _SIDES[direction]:
-            sides.setdefault(side, None if category == "pseudo" else _effect(words, category, reach, side))
-    root = Node()
+            is_bare = words[0] in _BARE_NEGATIONS
+            effect = None if category == "pseudo" else _effect(category, reach, side, bare=is_bare)
+            sides.setdefault(side, effect)
+    rules: list[Rule] = []
+    numbers: list[list[int]] = []
     for words, sides in effects.items():
         if "forward" not in sides and words[0] in copulas and words[1:] in effects:
             # "Pneumonia is likely" and "this is likely pneumonia".
             sides["forward"] = effects[words[1:]].get("forward")
-        node = root
-        for word in words:
-            node = node.following.setdefault(word, Node())
-        node.rule = Rule(sides.get("forward"), sides.get("backward"))
-    return TriggerTable(root.following, adverbs)
+        rules.append(_rule(sides.get("forward"), sides.get("backward")))
+        numbers.append([number_of(word) for word in words])
+    does_nothing = np.array([rule.forward is None and rule.backward is None for rule in rules], dtype=np.bool_)
+    return TriggerTable(rules, does_nothing, trie_of(numbers), flags(adverbs))
 
 
 def word_classes() -> Mapping[str, str]:
@@ -207,7 +224,14 @@ _SIDES: Mapping[str, tuple[Direction, ...]] = {
 }
 
 
-def _effect(words: Sequence[str], category: str, reach: str, side: Direction) -> Effect:
+@cache
+def _rule(forward: Effect | None, backward: Effect | None) -> Rule:
+    """Hundreds of rules for a hundred thousand phrases."""
+    return Rule(forward, backward)
+
+
+@cache
+def _effect(category: str, reach: str, side: Direction, *, bare: bool) -> Effect:
     longest = FORWARD_REACH if side == "forward" else BACKWARD_REACH
     kind, _, limit = reach.partition(" ")
     number = limit or kind
@@ -216,39 +240,20 @@ def _effect(words: Sequence[str], category: str, reach: str, side: Direction) ->
         reach=int(number) if number.isdigit() else longest,
         clause_only=kind == CLAUSE,
         outlives_subject=kind == THAT,
-        bare=words[0] in _BARE_NEGATIONS,
+        bare=bare,
         list_only=kind == LIST,
     )
 
 
-def find_triggers(table: TriggerTable, norms: Sequence[str], stops: Sequence[int]) -> list[Trigger]:
+def find_triggers(table: TriggerTable, numbers: NDArray[np.int64], stops: NDArray[np.int64]) -> list[Trigger]:
     """All triggers, left to right, the longest at each word; a longer one swallows those inside it.
 
-    `stops[i]` is the first word that a phrase beginning at word i may not include.
+    numbers: of the words. `stops[i]` is the first word that a phrase beginning at word i may not include.
     """
-    found = []
-    first_words, adverbs = table.first_words, table.adverbs
-    position = 0
-    for start in [index for index, norm in enumerate(norms) if norm in first_words]:
-        if start < position:
-            continue
-        node, end, stop = first_words[norms[start]], start + 1, stops[start]
-        rule, last = node.rule, end
-        while end < stop:
-            word = norms[end]
-            following = node.following.get(word)
-            end += 1
-            if following is None:
-                if word in adverbs:
-                    continue
-                following = node.following.get(ANY_WORD)
-                if following is None:
-                    break
-            node = following
-            if node.rule is not None:
-                rule, last = node.rule, end
-        if rule is not None:
-            position = last
-            if rule.forward is not None or rule.backward is not None:
-                found.append(Trigger(start, last, rule))
-    return found
+    starts, ends, found = kernels.triggers_in(
+        *table.trie, table.does_nothing, table.adverbs, _ANY_WORD, numbers, stops
+    ).T.tolist()
+    return list(map(Trigger._make, zip(starts, ends, map(table.rules.__getitem__, found), strict=True)))
+
+
+_ANY_WORD = number_of(ANY_WORD)

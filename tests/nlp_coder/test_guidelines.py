@@ -13,6 +13,7 @@ from services.nlp_coder.excludes import excludes
 from services.nlp_coder.guidelines import Guidelines, Ruling, apply_guidelines, load_guidelines
 from services.nlp_coder.handlers import Coder
 from services.nlp_coder.history_codes import code_of
+from services.nlp_coder.numbered import numbered
 from services.nlp_coder.reading import read_note
 from services.nlp_coder.status_codes import status_mentions
 from services.nlp_coder.tokens import words_of
@@ -147,7 +148,7 @@ def test_no_synonym_hides_the_condition_that_a_history_is_about(coder: Coder) ->
     for phrase, code, _source in rows("synonyms/Z.tsv", 3):
         opening = HISTORY.match(phrase)
         if opening and "Z80" <= code < "Z88":
-            words = words_of(phrase[opening.end() :]).norms
+            words = numbered(words_of(phrase[opening.end() :]).norms)
             found = [coder.reader.dictionary.longest_from(words, at, len(words)) for at in range(len(words))]
             if any(match and match[1].code[:1] not in ("", "Z") for match in found):
                 hiding.append(phrase)

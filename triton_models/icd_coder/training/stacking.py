@@ -21,7 +21,6 @@ from sklearn.linear_model import LogisticRegression
 from trees import Trees
 
 from services.nlp_coder.code_priors import BEGINNING, BEGINNINGS
-from services.nlp_coder.evidence import gathered
 from services.nlp_coder.ranking import LOOSE, Candidates, Hits, Stacker, alone, candidates_of, features_alone
 
 Outputs = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -153,7 +152,7 @@ def term_hits(examples: Sequence[Example]) -> dict[str, tuple[int, int]]:
     right: Counter[str] = Counter()
     for example in examples:
         keys = {(LOOSE + found.mention.code, found.mention.code) for found in example.note.loose}
-        for code, entry in gathered(example.note.mentions).items():
+        for code, entry in example.note.evidence.items():
             keys |= {(f"{read.phrase}\t{code}", code) for read in entry.patients}
             if entry.patients:
                 keys.add((code, code))

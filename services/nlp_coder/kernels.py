@@ -1,0 +1,753 @@
+"""The inner loops of reading, compiled by numba: over characters and numbers of words, never over objects.
+
+Each is a plain function of arrays and can be called uncompiled as `name.py_func`. Compiled code is kept beside this
+file, so that only the first start after a change pays for it (about half a minute).
+"""
+
+import numpy as np
+from numba import njit
+
+# Nothing is allocated but the answers, no Python object is touched, so other threads go on meanwhile.
+compiled = njit(cache=True, nogil=True)
+
+_NONE = -1
+_EMPTY = np.int64(-1)
+_MULTIPLIER = np.int64(-7046029254386353131)  # 2**64 / golden ratio, for hashing by multiplication
+# Highest bits of the product that number a slot; at most 2**31 slots.
+_HASH_BITS = 32
+_LOW_BITS = 0xFFFFFFFF
+_EXCLAMATION, _DOUBLE_QUOTE, _HASH, _AMPERSAND, _STAR, _COLON, _QUESTION, _SQUARE, _ASCII = (
+    33,
+    34,
+    35,
+    38,
+    42,
+    58,
+    63,
+    93,
+    127,
+)
+_QUOTE, _OPEN, _CLOSE, _PLUS, _COMMA, _MINUS, _DOT, _SLASH = 39, 40, 41, 43, 44, 45, 46, 47
+_ZERO, _NINE, _SEMICOLON, _UPPER_A, _UPPER_Z, _UNDERSCORE, _LOWER_A, _LOWER_Z = 48, 57, 59, 65, 90, 95, 97, 122
+_TAB, _LINE_FEED, _RETURN, _BLANK, _NO_BREAK = 9, 10, 13, 32, 160
+_HYPHEN, _NO_BREAK_HYPHEN, _EN_DASH = 0x2010, 0x2011, 0x2013
+
+
+# ---- characters ----
+
+
+@compiled
+def _is_letter(character):
+    return _LOWER_A <= character <= _LOWER_Z or _UPPER_A <= character <= _UPPER_Z
+
+
+@compiled
+def _is_digit(character):
+    return _ZERO <= character <= _NINE
+
+
+@compiled
+def _is_word(character):
+    return _is_letter(character) or _is_digit(character) or character == _UNDERSCORE
+
+
+@compiled
+def _letter_at(text, position):
+    return position < len(text) and _is_letter(text[position])
+
+
+@compiled
+def _end_of_acronym(text, start):
+    """Where "p.r.n." that begins at a letter ends, or `start` if there is none. No word of two letters may follow."""
+    end = start + 1
+    if end >= len(text) or text[end] != _DOT:
+        return start
+    end += 1
+    letters = 0
+    while _letter_at(text, end) and end + 1 < len(text) and text[end + 1] == _DOT:
+        end += 2
+        letters += 1
+    if letters and _letter_at(text, end) and _letter_at(text, end + 1):
+        end -= 2
+        letters -= 1
+    return end if letters else start
+
+
+@compiled
+def _end_of_decimal(text, start):
+    """Where "3.5" that begins at a digit ends, or `start` if it has no decimals."""
+    end = start
+    while end < len(text) and _is_digit(text[end]):
+        end += 1
+    whole = end
+    while end + 1 < len(text) and text[end] == _DOT and _is_digit(text[end + 1]):
+        end += 2
+        while end < len(text) and _is_digit(text[end]):
+            end += 1
+    return end if end > whole else start
+
+
+@compiled
+def _end_of_letters(text, start):
+    """Where letters and digits with inner apostrophes end."""
+    end = start + 1
+    while end < len(text):
+        if _is_word(text[end]):
+            end += 1
+        elif text[end] == _QUOTE and end + 1 < len(text) and _is_word(text[end + 1]):
+            end += 2
+        else:
+            break
+    return end
+
+
+@compiled
+def _end_of_sign(text, start):
+    """Where "(-)", or a sign before a word, ends, or `start` if it is none."""
+    sign, following = text[start], start + 1
+    if sign == _OPEN:
+        is_sign = start + 2 < len(text) and (text[following] == _MINUS or text[following] == _PLUS)
+        return start + 3 if is_sign and text[start + 2] == _CLOSE else start
+    before = text[start - 1] if start else _BLANK
+    is_free = not (_is_word(before) or before == _DOT or before == _CLOSE)
+    if is_free and _letter_at(text, following):
+        return following
+    is_listed = start > 0 and (before == _BLANK or before == _COMMA or before == _SEMICOLON)
+    if sign == _PLUS and is_listed:
+        after = following + 1 if following < len(text) and text[following] == _BLANK else following
+        if _letter_at(text, after):
+            return following
+    return start
+
+
+@compiled
+def split(text):
+    """Words of ASCII `text`, uint8 [characters]: first characters and characters after the last, int64 [words]."""
+    starts = np.empty(len(text), dtype=np.int64)
+    ends = np.empty(len(text), dtype=np.int64)
+    count, position = 0, 0
+    while position < len(text):
+        character = text[position]
+        end = position
+        if _is_letter(character):
+            end = _end_of_acronym(text, position)
+            if end == position:
+                end = _end_of_letters(text, position)
+        elif _is_digit(character):
+            end = _end_of_decimal(text, position)
+            if end == position:
+                end = _end_of_letters(text, position)
+        elif character == _OPEN or character == _PLUS or character == _MINUS:
+            end = _end_of_sign(text, position)
+        if end == position:
+            position += 1
+        else:
+            starts[count], ends[count] = position, end
+            count += 1
+            position = end
+    return starts[:count].copy(), ends[:count].copy()
+
+
+@compiled
+def _hash_of(text, start, end):
+    """FNV-1a of characters, not negative."""
+    value = np.int64(-3750763034362895579)
+    for position in range(start, end):
+        value = (value ^ np.int64(text[position])) * np.int64(1099511628211)
+    return value & np.int64(0x7FFFFFFFFFFFFFFF)
+
+
+@compiled
+def _is_same(text, start, end, pool, first, last):
+    if end - start != last - first:
+        return False
+    for offset in range(end - start):
+        if text[start + offset] != pool[first + offset]:
+            return False
+    return True
+
+
+@compiled
+def forms_in(text, starts, ends, table, pool, bounds):
+    """For each word its form, or -1, int64 [words]. See `forms._Forms` for the table of forms."""
+    found = np.full(len(starts), _EMPTY, dtype=np.int64)
+    mask = len(table) - 1
+    for word in range(len(starts)):
+        key = _hash_of(text, starts[word], ends[word])
+        slot = ((key * _MULTIPLIER) >> _HASH_BITS) & mask
+        while table[slot, 0] != _EMPTY:
+            form = table[slot, 1]
+            if table[slot, 0] == key and _is_same(text, starts[word], ends[word], pool, bounds[form], bounds[form + 1]):
+                found[word] = form
+                break
+            slot = (slot + 1) & mask
+    return found
+
+
+@compiled
+def add_form(text, start, end, table, pool, bounds, form):
+    """Make a word the last form. Of one that comes twice in a note the first counts."""
+    mask = len(table) - 1
+    key = _hash_of(text, start, end)
+    slot = ((key * _MULTIPLIER) >> _HASH_BITS) & mask
+    while table[slot, 0] != _EMPTY:
+        slot = (slot + 1) & mask
+    for offset in range(end - start):
+        pool[bounds[form] + offset] = text[start + offset]
+    bounds[form + 1] = bounds[form] + end - start
+    # The key last: whoever reads meanwhile sees a whole row or none.
+    table[slot, 1] = form
+    table[slot, 0] = key
+
+
+@compiled
+def known_words(text, table, pool, bounds):
+    """`split` of a text and the `forms_in` it."""
+    starts, ends = split(text)
+    return starts, ends, forms_in(text, starts, ends, table, pool, bounds)
+
+
+@compiled
+def _owners(positions, starts):
+    """For ascending `positions`, the index of the last of the ascending `starts` at or before each; at least 0."""
+    found = np.empty(len(positions), dtype=np.int64)
+    current = 0
+    for index in range(len(positions)):
+        while current + 1 < len(starts) and starts[current + 1] <= positions[index]:
+            current += 1
+        found[index] = current
+    return found
+
+
+@compiled
+def _is_joiner(character):
+    return (
+        character == _BLANK or character == _TAB or character == _RETURN or character == _LINE_FEED
+        or character == _MINUS or character == _SLASH or character == _NO_BREAK
+        or character == _HYPHEN or character == _NO_BREAK_HYPHEN or character == _EN_DASH
+    )  # fmt: skip
+
+
+@compiled
+def _is_sign(text, start):
+    """Whether a word is a sign, which is of no phrase."""
+    return text[start] == _MINUS or text[start] == _PLUS or text[start] == _OPEN
+
+
+@compiled
+def layout(text, starts, ends, sentence_starts, section_starts):
+    """Of each word its sentence, section, stop and clause, as in `document.Document`: four of int64 [words].
+
+    text: code points. What stands inside a phrase are blanks, hyphens and slashes, or an abbreviation's full stop.
+    """
+    sentence, section = _owners(starts, sentence_starts), _owners(starts, section_starts)
+    count = len(starts)
+    stops = np.full(count, count, dtype=np.int64)
+    commas = np.zeros(count, dtype=np.int64)
+    for index in range(count - 2, -1, -1):
+        first, last = ends[index], starts[index + 1]
+        is_same = sentence[index] == sentence[index + 1]
+        is_joined = is_same and not (_is_sign(text, starts[index]) or _is_sign(text, starts[index + 1]))
+        is_dotted = last - first == 2 and text[first] == _DOT and text[first + 1] == _BLANK
+        if is_joined and not is_dotted:
+            for position in range(first, last):
+                is_joined = is_joined and _is_joiner(text[position])
+        if is_joined:
+            stops[index] = stops[index + 1]
+            continue
+        stops[index] = index + 1
+        has_comma = not is_same
+        for position in range(first, last):
+            has_comma = has_comma or text[position] == _COMMA
+        commas[index + 1] = has_comma
+    for index in range(1, count):
+        commas[index] += commas[index - 1]
+    return sentence, section, stops, commas
+
+
+@compiled
+def _is_blank(character):
+    return character == _BLANK or character == _TAB
+
+
+@compiled
+def _may_title(text, position):
+    """Whether a header may begin here: numbering, a letter, 58 characters of a name at most, then what ends it."""
+    count = len(text)
+    while position < count and (_is_blank(text[position]) or text[position] == _HASH or text[position] == _STAR):
+        position += 1
+    digits = position
+    while digits < count and digits < position + 2 and _is_digit(text[digits]):
+        digits += 1
+    if digits > position:
+        if digits >= count or (text[digits] != _DOT and text[digits] != _CLOSE):
+            return False
+        position = digits + 1
+        while position < count and _is_blank(text[position]):
+            position += 1
+    if not _letter_at(text, position):
+        return False
+    limit = min(count, position + 59)
+    while position < limit:
+        character = text[position]
+        is_of_name = (
+            _is_letter(character) or character == _BLANK or character == _SLASH or character == _AMPERSAND
+            or character == _QUOTE or character == _OPEN or character == _CLOSE or character == _COMMA
+            or character == _PLUS or (character == _MINUS and _letter_at(text, position + 1))
+        )  # fmt: skip
+        if not is_of_name:
+            break
+        position += 1
+    while position < count and (_is_blank(text[position]) or text[position] == _STAR):
+        position += 1
+    if position == count:
+        return True
+    end = text[position]
+    return end == _COLON or end == _MINUS or end == _EN_DASH or end == _LINE_FEED or end == _RETURN
+
+
+@compiled
+def header_leads(text):
+    """Code points of a text: where a line or sentence ends after which a header may stand, int64 [N]."""
+    found = np.empty(len(text), dtype=np.int64)
+    count = 0
+    for position in range(len(text)):
+        character = text[position]
+        following = position + 1
+        if character == _DOT:
+            if following < len(text) and text[following] == _COMMA:
+                following += 1
+        elif character == _COMMA:
+            if following == len(text) or not _UPPER_A <= text[following] <= _UPPER_Z:
+                continue
+        elif character != _LINE_FEED and character != _SEMICOLON:
+            continue
+        if _may_title(text, following):
+            found[count] = position
+            count += 1
+    return found[:count].copy()
+
+
+@compiled
+def _is_mark(character):
+    return character == _DOT or character == _EXCLAMATION or character == _QUESTION
+
+
+@compiled
+def _may_end(text, position):
+    """Whether a sentence may end with the run of full stops that begins here, or the comma."""
+    count = len(text)
+    if text[position] == _COMMA:
+        position += 1
+        if position < count and _UPPER_A <= text[position] <= _UPPER_Z:
+            return True
+        while position < count and (text[position] <= _BLANK or text[position] > _ASCII):
+            position += 1
+        return position < count and (_is_digit(text[position]) or text[position] > _ASCII)
+    if position and _is_mark(text[position - 1]):
+        return False
+    while position < count and (_is_mark(text[position])):
+        position += 1
+    while position < count and (
+        text[position] == _DOUBLE_QUOTE
+        or text[position] == _QUOTE
+        or text[position] == _CLOSE
+        or text[position] == _SQUARE
+    ):
+        position += 1
+    return position == count or text[position] <= _BLANK or text[position] == _COMMA or text[position] > _ASCII
+
+
+@compiled
+def sentence_leads(text):
+    """Code points of a text: marks and line ends at which a sentence may end, int64 [N]; most commas are none."""
+    found = np.empty(len(text), dtype=np.int64)
+    count = 0
+    for position in range(len(text)):
+        character = text[position]
+        is_end = character == _LINE_FEED or character == _SEMICOLON
+        if is_end or ((_is_mark(character) or character == _COMMA) and _may_end(text, position)):
+            found[count] = position
+            count += 1
+    return found[:count].copy()
+
+
+# ---- tables of numbers ----
+
+
+@compiled
+def slot_of(table, key):
+    """Row of `key` in a table of `numbered_table`, or of the empty row where it would stand."""
+    mask = len(table) - 1
+    slot = ((key * _MULTIPLIER) >> _HASH_BITS) & mask
+    while table[slot, 0] != key and table[slot, 0] != _EMPTY:
+        slot = (slot + 1) & mask
+    return slot
+
+
+@compiled
+def value_of(table, key):
+    """Value of `key`, or -1."""
+    slot = slot_of(table, key)
+    return table[slot, 1] if table[slot, 0] == key else _EMPTY
+
+
+@compiled
+def lookup_table(keys, values):
+    """Rows (key, value) by hash, int64 [power of two, 2]; of two equal keys the first stays. Keys are not negative."""
+    size = 4
+    while size < 2 * len(keys):
+        size *= 2
+    table = np.full((size, 2), _EMPTY, dtype=np.int64)
+    for index in range(len(keys)):
+        slot = slot_of(table, keys[index])
+        if table[slot, 0] == _EMPTY:
+            table[slot, 0], table[slot, 1] = keys[index], values[index]
+    return table
+
+
+@compiled
+def pair_of(first, second):
+    """One key for two numbers below 2**31."""
+    return (first << 32) | second
+
+
+@compiled
+def trie(words, bounds):
+    """Phrases as a trie: (table of steps, phrase that ends at each node). Of two equal phrases the first stays.
+
+    words: numbers of the words of all phrases, one after the other; those of phrase i from bounds[i] to bounds[i + 1].
+    A step's key is the pair of node and word; node 0 is the beginning, and a node without a phrase has -1.
+    """
+    size = 4
+    while size < 2 * len(words):
+        size *= 2
+    steps = np.full((size, 2), _EMPTY, dtype=np.int64)
+    phrases = np.full(len(words) + 1, _NONE, dtype=np.int32)
+    nodes = 1
+    for phrase in range(len(bounds) - 1):
+        node = np.int64(0)
+        for position in range(bounds[phrase], bounds[phrase + 1]):
+            key = pair_of(node, np.int64(words[position]))
+            slot = slot_of(steps, key)
+            if steps[slot, 0] == _EMPTY:
+                steps[slot, 0], steps[slot, 1] = key, nodes
+                nodes += 1
+            node = steps[slot, 1]
+        if phrases[node] == _NONE:
+            phrases[node] = phrase
+    taken = steps[steps[:, 0] != _EMPTY]
+    return lookup_table(taken[:, 0].copy(), taken[:, 1].copy()), phrases[:nodes].copy()
+
+
+@compiled
+def first_steps(steps, count):
+    """Node after each first word by its number below `count`, 0 for a word that begins no phrase. int32 [count]."""
+    nodes = np.zeros(count, dtype=np.int32)
+    for row in range(len(steps)):
+        if steps[row, 0] != _EMPTY and steps[row, 0] >> 32 == 0:
+            nodes[steps[row, 0] & _LOW_BITS] = steps[row, 1]
+    return nodes
+
+
+@compiled
+def _has(flags, number):
+    """The flag of a word by its number; words of tables that were loaded later have none."""
+    return number < len(flags) and flags[number]
+
+
+@compiled
+def places_of(flags, numbers):
+    """Words that have a flag by their number, ascending, int64 [N]."""
+    found = np.empty(len(numbers), dtype=np.int64)
+    count = 0
+    for word in range(len(numbers)):
+        if _has(flags, numbers[word]):
+            found[count] = word
+            count += 1
+    return found[:count].copy()
+
+
+# ---- phrases ----
+
+
+@compiled
+def longest_from(first, steps, phrases, numbers, start, stop):
+    """Longest phrase from word `start` that ends at or before `stop`: (word after it, phrase), phrase -1 for none."""
+    number = numbers[start]
+    node = np.int64(first[number]) if number < len(first) else np.int64(0)
+    found, last = np.int64(_NONE), start
+    position = start + 1
+    while node > 0:
+        if phrases[node] != _NONE:
+            found, last = np.int64(phrases[node]), position
+        if position >= stop:
+            break
+        node = value_of(steps, pair_of(node, numbers[position]))
+        position += 1
+    return last, found
+
+
+@compiled
+def phrases_in(first, steps, phrases, numbers, stops):
+    """Longest phrases, left to right, none across a stop or another: int64 [N, 3], first, after the last, phrase."""
+    rows = np.empty((len(numbers), 3), dtype=np.int64)
+    count, position = 0, 0
+    while position < len(numbers):
+        last, found = longest_from(first, steps, phrases, numbers, position, stops[position])
+        if found == _NONE:
+            position += 1
+        else:
+            rows[count, 0], rows[count, 1], rows[count, 2] = position, last, found
+            count += 1
+            position = last
+    return rows[:count].copy()
+
+
+@compiled
+def phrases_from_each(first, steps, phrases, numbers, most):
+    """Longest phrase from each of the first `most` words, wherever it ends among them: phrases, int64 [N]."""
+    count = min(len(numbers), most)
+    rows = np.empty(count, dtype=np.int64)
+    hits = 0
+    for start in range(count):
+        _last, found = longest_from(first, steps, phrases, numbers, start, count)
+        if found != _NONE:
+            rows[hits] = found
+            hits += 1
+    return rows[:hits].copy()
+
+
+@compiled
+def triggers_in(first, steps, rules, does_nothing, adverbs, any_word, numbers, stops):
+    """Like `phrases_in`, where adverbs inside a phrase are passed over and `any_word` stands for any one word.
+
+    does_nothing: whether a phrase only keeps others from its words, bool [phrases]; it is not among the answers.
+    adverbs: whether the word of a number is one, bool [numbers].
+    """
+    rows = np.empty((len(numbers), 3), dtype=np.int64)
+    count, position = 0, 0
+    for start in range(len(numbers)):
+        if start < position or numbers[start] >= len(first):
+            continue
+        node = np.int64(first[numbers[start]])
+        if node == 0:
+            continue
+        rule, last, end = np.int64(rules[node]), start + 1, start + 1
+        while end < stops[start]:
+            number = numbers[end]
+            following = value_of(steps, pair_of(node, number))
+            end += 1
+            if following == _NONE:
+                if _has(adverbs, number):
+                    continue
+                following = value_of(steps, pair_of(node, any_word))
+                if following == _NONE:
+                    break
+            node = following
+            if rules[node] != _NONE:
+                rule, last = np.int64(rules[node]), end
+        if rule != _NONE:
+            position = last
+            if not does_nothing[rule]:
+                rows[count, 0], rows[count, 1], rows[count, 2] = start, last, rule
+                count += 1
+    return rows[:count].copy()
+
+
+# ---- terms over seams, and terms whose words stand apart ----
+
+
+@compiled
+def _opens_longer(first, steps, sides, numbers, start):
+    """Whether a longer phrase begins with this word and the next that is no side; most words begin none."""
+    if numbers[start] >= len(first) or first[numbers[start]] == 0:
+        return False
+    following = start + 1
+    while following < len(numbers) and _has(sides, numbers[following]):
+        following += 1
+    node = np.int64(first[numbers[start]])
+    return following < len(numbers) and value_of(steps, pair_of(node, numbers[following])) != _NONE
+
+
+@compiled
+def _over_seam(first, steps, phrases, sides, numbers, stops, clauses, sentence, start, most_words):
+    """The longest phrase from a word on, across commas and with sides left out: (word after it, phrase, its words)."""
+    node, length = np.int64(first[numbers[start]]), 1
+    found, last, found_length = np.int64(_NONE), start, 0
+    if phrases[node] != _NONE:
+        found, last, found_length = np.int64(phrases[node]), start + 1, 1
+    for word in range(start + 1, min(len(numbers), start + most_words)):
+        is_joined = stops[word - 1] > word or clauses[word] != clauses[word - 1]
+        if sentence[word] != sentence[start] or not is_joined:
+            break
+        if _has(sides, numbers[word]):
+            continue
+        node = value_of(steps, pair_of(node, numbers[word]))
+        if node == _NONE:
+            break
+        length += 1
+        if phrases[node] != _NONE:
+            found, last, found_length = np.int64(phrases[node]), word + 1, length
+    return last, found, found_length
+
+
+@compiled
+def phrases_over_seams(
+    first, steps, phrases, counts, sides, numbers, stops, clauses, sentence, longest,
+    fewest_over_commas, fewest_over_side,
+):  # fmt: skip
+    """Phrases with a side in them, and long ones that commas part, left to right: int64 [N, 3] as `phrases_in`.
+
+    counts: whether a phrase counts, bool [phrases]. sides: whether the word of a number is a side, bool [numbers].
+    longest: words of the longest phrase. fewest_...: words of the shortest that may go over a comma, or a side alone.
+    """
+    rows = np.empty((len(numbers), 3), dtype=np.int64)
+    count, free = 0, 0
+    for seam in range(1, len(numbers)):
+        has_comma = clauses[seam] != clauses[seam - 1] and sentence[seam] == sentence[seam - 1]
+        if not (has_comma or _has(sides, numbers[seam])):
+            continue
+        for start in range(max(free, seam - longest), seam):
+            if not _opens_longer(first, steps, sides, numbers, start):
+                continue
+            last, found, length = _over_seam(
+                first, steps, phrases, sides, numbers, stops, clauses, sentence, start, longest + 3
+            )
+            if found == _NONE or not counts[found] or last <= seam:
+                continue
+            if length >= (fewest_over_commas if clauses[last - 1] != clauses[start] else fewest_over_side):
+                rows[count, 0], rows[count, 1], rows[count, 2] = start, last, found
+                count += 1
+                free = last
+                break
+    return rows[:count].copy()
+
+
+@compiled
+def _grown(rows):
+    larger = np.empty((2 * len(rows), rows.shape[1]), dtype=rows.dtype)
+    larger[: len(rows)] = rows
+    return larger
+
+
+@compiled
+def terms_apart(bounds, seconds, others, lacking, telling, sides, sideless, without, numbers, sentence, passed, widest):
+    """Terms all of whose telling words stand within `widest` words of one sentence, in any order.
+
+    The terms whose rarest word has number n are rows bounds[n] to bounds[n + 1] of `seconds`, `others` (padded with 0)
+    and `lacking`, which has to agree with whether the word `without` stands between. By number of a word: `telling`,
+    `sides`, and `sideless`, before which a side is none. By word: `passed`, 1 for one to look past.
+
+    Returns int64 [N, 4]: first word, word after the last, telling words, row of the term.
+    """
+    rows = np.empty((64, 4), dtype=np.int64)
+    count, begin, words = 0, 0, len(numbers)
+    places = np.full(len(telling), _NONE, dtype=np.int64)
+    distinct = np.empty(words, dtype=np.int64)
+    while begin < words:
+        end, different = begin, 0
+        while end < words and sentence[end] == sentence[begin]:
+            number = numbers[end]
+            is_known = _has(telling, number) and not passed[end]
+            if is_known and _has(sides, number) and end + 1 < words:
+                is_known = not _has(sideless, numbers[end + 1])
+            if is_known and places[number] == _NONE:
+                places[number] = end
+                distinct[different] = number
+                different += 1
+            end += 1
+        for index in range(different):
+            rarest = distinct[index]
+            for row in range(bounds[rarest], bounds[rarest + 1]):
+                place = places[seconds[row]]
+                if place == _NONE:
+                    continue
+                first, last, number_of_words = min(place, places[rarest]), max(place, places[rarest]), 2
+                for other in others[row]:
+                    if other == 0:
+                        break
+                    place = places[other]
+                    if place == _NONE:
+                        number_of_words = 0
+                        break
+                    first, last, number_of_words = min(place, first), max(place, last), number_of_words + 1
+                if number_of_words == 0 or last + 1 - first > widest:
+                    continue
+                is_lacking = False
+                for word in range(first, last + 1):
+                    is_lacking = is_lacking or numbers[word] == without
+                if is_lacking == lacking[row]:
+                    if count == len(rows):
+                        rows = _grown(rows)
+                    rows[count, 0], rows[count, 1], rows[count, 2], rows[count, 3] = (
+                        first,
+                        last + 1,
+                        number_of_words,
+                        row,
+                    )
+                    count += 1
+        for index in range(different):
+            places[distinct[index]] = _NONE
+        begin = end
+    return rows[:count].copy()
+
+
+# ---- what the model sees ----
+
+
+@compiled
+def terms_in(singles, pairs, numbers, stops, hidden):
+    """Terms of one word, in order, then those of two: int64 [N, 3], id, first word, word after the last.
+
+    singles: ids by number of a word, 0 for none. pairs: `lookup_table` of ids by pair. hidden: by word.
+    """
+    rows = np.empty((2 * len(numbers), 3), dtype=np.int64)
+    count = 0
+    for word in range(len(numbers)):
+        term = singles[numbers[word]] if numbers[word] < len(singles) else 0
+        if term and not hidden[word]:
+            rows[count, 0], rows[count, 1], rows[count, 2] = term, word, word + 1
+            count += 1
+    for word in range(len(numbers) - 1):
+        if stops[word] > word + 1 and not hidden[word] and not hidden[word + 1]:
+            term = value_of(pairs, pair_of(numbers[word], numbers[word + 1]))
+            if term > 0:
+                rows[count, 0], rows[count, 1], rows[count, 2] = term, word, word + 2
+                count += 1
+    return rows[:count].copy()
+
+
+@compiled
+def weights_of(terms, idf, least_length):
+    """Shares of occurrences in the sublinear tf-idf vector of all of them, of length 1 or less. float32 [N]."""
+    counts = np.zeros(len(idf), dtype=np.int32)
+    for term in terms:
+        counts[term] += 1
+    strengths = np.empty(len(terms), dtype=np.float64)
+    square = 0.0
+    for index in range(len(terms)):
+        count = counts[terms[index]]
+        strength = (1.0 + np.log(count)) * idf[terms[index]]
+        strengths[index] = strength / count
+        # Each occurrence brings its part of the square of its term, so that the sum goes over terms.
+        square += strength * strength / count
+    length = max(np.sqrt(square), least_length)
+    return (strengths / length).astype(np.float32)
+
+
+@compiled
+def distinct(terms, weights):
+    """Each term once: (ids ascending, sums of their weights as float32, where each stands first in `terms`)."""
+    order = np.argsort(terms, kind="mergesort")
+    ids = np.empty(len(terms), dtype=np.int64)
+    sums = np.empty(len(terms), dtype=np.float64)
+    firsts = np.empty(len(terms), dtype=np.int64)
+    count = 0
+    for position in order:
+        if count and ids[count - 1] == terms[position]:
+            sums[count - 1] += weights[position]
+        else:
+            ids[count], sums[count], firsts[count] = terms[position], weights[position], position
+            count += 1
+    return ids[:count].copy(), sums[:count].astype(np.float32), firsts[:count].copy()

@@ -1,0 +1,84 @@
+"""The compiled loops against the plain definitions that they stand for."""
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from services.nlp_coder import kernels, sections, sentences, tokens
+from services.nlp_coder.forms import numbered_words
+from services.nlp_coder.numbered import numbered
+from services.nlp_coder.phrases import phrase_table
+
+# What words, signs, headers and sentence ends are made of, in all sorts of order.
+ASCII = st.text("aBz09.,;:!?-+*#/()[]\"'& \t\r\n_", max_size=60)
+ANY = st.one_of(ASCII, st.text(max_size=60), st.text("aA1.,;:-\u2013\u2019\u00e9\u00a0\u3000 \n", max_size=60))
+WORDS = st.lists(st.sampled_from("abcd"), max_size=12)
+
+
+@given(ASCII)
+def test_words_are_split_as_the_pattern_says(text: str) -> None:
+    starts, ends = kernels.split(tokens.code_points(text))
+    words = tokens.words_of(text)
+    assert (starts.tolist(), ends.tolist()) == (words.starts, words.ends)
+
+
+@given(ANY)
+def test_words_with_numbers_are_the_words(text: str) -> None:
+    for _once_new_and_once_known in range(2):
+        words, starts, ends, numbers = numbered_words(text, tokens.code_points(text))
+        assert words == tokens.words_of(text)
+        assert (starts.tolist(), ends.tolist()) == (words.starts, words.ends)
+        assert numbers.tolist() == numbered(words.norms).tolist()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "leads"),
+    [(sections._LATER_HEADER, kernels.header_leads), (sentences._CANDIDATE, kernels.sentence_leads)],
+)
+@given(text=ANY)
+def test_no_place_is_passed_over_where_the_pattern_matches(
+    pattern: re.Pattern[str], leads: Callable[[tokens.CodePoints], NDArray[np.int64]], text: str
+) -> None:
+    found = tokens.matches_from(pattern, text, leads(tokens.code_points(text)).tolist())
+    assert [match.span() for match in found] == [match.span() for match in pattern.finditer(text)]
+
+
+@given(st.lists(WORDS, max_size=8), WORDS)
+def test_the_longest_phrase_from_a_word_is_found(phrases: list[list[str]], text: list[str]) -> None:
+    table = phrase_table((words, tuple(words)) for words in phrases)
+    for start in range(len(text)):
+        fitting = [words for words in phrases if words and text[start : start + len(words)] == words]
+        longest = max(fitting, key=len, default=None)
+        found = table.longest_from(numbered(text), start, len(text))
+        assert found == (longest and (start + len(longest), tuple(longest)))
+
+
+@given(st.lists(WORDS, max_size=8))
+def test_a_table_gives_its_phrases_back(phrases: list[list[str]]) -> None:
+    table = phrase_table((words, index) for index, words in enumerate(phrases))
+    assert list(table.phrases()) == [(words, index) for index, words in enumerate(phrases) if words]
+
+
+@given(st.lists(st.integers(0, 5), max_size=40))
+def test_each_term_stands_once_with_all_of_its_weight(terms: list[int]) -> None:
+    weights = np.linspace(0.1, 0.9, len(terms), dtype=np.float32)
+    ids, sums, firsts = kernels.distinct(np.array(terms, dtype=np.int64), weights)
+    assert ids.tolist() == sorted(set(terms))
+    assert firsts.tolist() == [terms.index(term) for term in ids.tolist()]
+    for term, total in zip(ids.tolist(), sums.tolist(), strict=True):
+        assert total == pytest.approx(sum(weight for own, weight in zip(terms, weights, strict=True) if own == term))
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=40))
+def test_a_vector_that_says_enough_has_length_one(terms: list[int]) -> None:
+    idf = np.array([0.0, 1.0, 2.0, 3.0, 0.5])
+    weights = kernels.weights_of(np.array(terms, dtype=np.int64), idf, 0.1)
+    shares = np.bincount(terms, weights=weights, minlength=5)
+    assert np.linalg.norm(shares) == pytest.approx(1.0, rel=1e-5)
+    expected = np.array([(1 + np.log(terms.count(term))) * idf[term] if term in terms else 0.0 for term in range(5)])
+    assert shares == pytest.approx(expected / np.linalg.norm(expected), rel=1e-5)
