@@ -2,14 +2,13 @@
 
 import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cli.errors import CliError
 
-# Notes under way at a time: enough to keep the service busy, few enough to keep memory small.
-CONCURRENT = 8
 DEADLINE_S = 60.0
 _MOST_SLIPS = 20  # lines that are no requests and are named one by one
 LARGEST_ANSWER_BYTES = 64 * 1024 * 1024
@@ -55,12 +54,10 @@ async def answers(requests: Iterator[Asked | CliError], method: str) -> AsyncIte
     A line that is no request comes as the error that says so, and the others are answered. Raises CliError when the
     service is away or refuses, and at the end for the lines that were no requests.
     """
-    import asyncio
-    from collections import deque
-
     import grpc
     from vigil.v1.nlp_coder_service_pb2_grpc import NlpCoderServiceStub
 
+    from cli.calls import in_order
     from services.nlp_coder.config import NlpCoderSettings
 
     target = f"127.0.0.1:{NlpCoderSettings().grpc_port}"
@@ -70,27 +67,27 @@ async def answers(requests: Iterator[Asked | CliError], method: str) -> AsyncIte
     ]
     async with grpc.aio.insecure_channel(target, options=options) as channel:
         call = getattr(NlpCoderServiceStub(channel), method)
-        pending: deque[asyncio.Task[tuple[Any, Any]]] = deque()
         slips: list[CliError] = []
+        calls = (_ask(call, asked) for asked in _without_slips(requests, slips))
         try:
-            while asked := _next(requests):
-                if isinstance(asked, CliError):
-                    slips.append(asked)
-                    continue
-                pending.append(asyncio.create_task(_ask(call, asked)))
-                if len(pending) >= CONCURRENT:
-                    yield await pending.popleft()
-            while pending:
-                yield await pending.popleft()
+            async with aclosing(in_order(calls)) as answered:
+                async for answer in answered:
+                    yield answer
         except grpc.aio.AioRpcError as error:
             raise CliError(_failure(error, target)) from error
-        finally:
-            for task in pending:
-                task.cancel()
     if slips:
         named = [str(slip) for slip in slips[:_MOST_SLIPS]]
         more = len(slips) - len(named)
         raise CliError("\n".join([*named, f"{more} more lines were passed over."] if more else named))
+
+
+def _without_slips(requests: Iterator[Asked | CliError], slips: list[CliError]) -> Iterator[Asked]:
+    """The requests; why others are none is added to `slips`."""
+    while asked := _next(requests):
+        if isinstance(asked, CliError):
+            slips.append(asked)
+        else:
+            yield asked
 
 
 def _next(requests: Iterator[Asked | CliError]) -> Asked | CliError | None:

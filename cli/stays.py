@@ -1,20 +1,18 @@
 """Whole stays in intensive care, between lines of JSON and the running fusion: what `vigil risk` sends and prints."""
 
-import asyncio
 import json
-from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cli.calls import in_order
 from cli.errors import CliError
 
 if TYPE_CHECKING:
     from vigil.v1.fusion_service_pb2 import ScoreStayRequest, ScoreStayResponse, StayScores
     from vigil.v1.risk_pb2 import RiskDriver, RiskEstimate
 
-# Stays under way at a time: enough to keep the service busy, few enough to keep memory small.
-CONCURRENT = 8
 DEADLINE_S = 300.0
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 PROBABILITY_DIGITS = 6
@@ -97,19 +95,12 @@ async def scored(asked: Iterable[Asked], target: str) -> AsyncIterator[Row]:
     options = [("grpc.max_receive_message_length", MAX_MESSAGE_BYTES)]
     async with grpc.aio.insecure_channel(target, options=options) as channel:
         stub = FusionServiceStub(channel)
-        pending: deque[asyncio.Task[Row]] = deque()
         try:
-            for one in asked:
-                pending.append(asyncio.create_task(_row(stub, one)))
-                if len(pending) >= CONCURRENT:
-                    yield await pending.popleft()
-            while pending:
-                yield await pending.popleft()
+            async with aclosing(in_order(_row(stub, one) for one in asked)) as rows:
+                async for row in rows:
+                    yield row
         except grpc.aio.AioRpcError as error:
             raise CliError(_failure(error, target)) from error
-        finally:
-            for task in pending:
-                task.cancel()
 
 
 async def _row(stub: Any, asked: Asked) -> Row:

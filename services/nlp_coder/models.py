@@ -104,6 +104,8 @@ class IcdCoder:
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def _rows(self, windows: Sequence[ModelInput]) -> list[Row]:
+        if len(windows) == 1:
+            return [await self.batches.ask(windows[0])]
         rows: list[Row] = []
         for start in range(0, len(windows), _WINDOWS_AT_A_TIME):
             asked = [self.batches.ask(window) for window in windows[start : start + _WINDOWS_AT_A_TIME]]

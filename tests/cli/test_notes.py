@@ -8,8 +8,9 @@ import pytest
 from vigil.v1 import nlp_coder_service_pb2_grpc as service_grpc
 from vigil.v1.nlp_coder_service_pb2 import AuditCodesRequest, AuditCodesResponse, CodeNoteRequest, CodeNoteResponse
 
+from cli.calls import CONCURRENT
 from cli.errors import CliError
-from cli.notes import CONCURRENT, Asked, answers
+from cli.notes import Asked, answers
 
 
 class Echo(service_grpc.NlpCoderServiceServicer):
