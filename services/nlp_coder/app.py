@@ -19,7 +19,7 @@ from services.nlp_coder.config import NlpCoderSettings
 from services.nlp_coder.features import load_vocabulary
 from services.nlp_coder.findings import load_report_terms
 from services.nlp_coder.grpc_api import NlpCoderApi
-from services.nlp_coder.handlers import Coder, code_received_note
+from services.nlp_coder.handlers import Coder, code_received_note, warm_up
 from services.nlp_coder.language import load_languages
 from services.nlp_coder.models import ICD_CODER, IcdCoder, Inference
 from services.nlp_coder.outage import Outage
@@ -30,13 +30,15 @@ SERVICE = "nlp-coder"
 
 
 def make_coder(settings: NlpCoderSettings, triton: Inference, clock: Clock) -> Coder:
-    """Load every table and put the parts together. Two to three seconds."""
+    """Load every table and put the parts together. Four to five seconds; twenty the first time, which compiles."""
     assets = settings.shared.model_repository / ICD_CODER / "assets"
     model = IcdCoder(triton, load_vocabulary(assets), Outage(settings.model_wait_s))
     reader = load_reader()
     languages = load_languages(word for words, _term in reader.dictionary.phrases() for word in words)
     ranker, auditor = load_ranker(assets), load_auditor(assets, reader)
-    return Coder(reader, ranker, auditor, load_report_terms(), languages, model, clock, settings.max_note_chars)
+    coder = Coder(reader, ranker, auditor, load_report_terms(), languages, model, clock, settings.max_note_chars)
+    warm_up(coder)
+    return coder
 
 
 def collect_less_often() -> None:

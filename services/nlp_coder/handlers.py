@@ -165,6 +165,16 @@ def _read(text: str, kind: str, deps: Coder) -> _Prepared:
     return _Prepared(note, own_kind, candidates, model_inputs(windows, candidates, vocabulary), findings)
 
 
+def warm_up(deps: Coder) -> None:
+    """Have everything compiled, or loaded, that reading a note needs, so that none waits for it."""
+    for text in _WARMING:
+        _read(text, "", deps)
+
+
+# With and without characters beyond ASCII, since loops over either are compiled on their own.
+_WARMING = ("HISTORY: No fever, right leg pain.", "HISTORY: No fever, 39 \u00b0C, right leg pain.")
+
+
 async def _predicted(prepared: _Prepared, deps: Coder, coded: NoteCoded) -> Prediction | None:
     """The model's answer; None, with `coded` marked, when it gave none; None for a note without a known word."""
     if not prepared.inputs:

@@ -5,14 +5,16 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from services.nlp_coder import kernels, sections, sentences, tokens
 from services.nlp_coder.forms import numbered_words
+from services.nlp_coder.handlers import Coder, warm_up
 from services.nlp_coder.numbered import numbered
 from services.nlp_coder.phrases import phrase_table
+from tests.nlp_coder.fakes import coded
 
 # What words, signs, headers and sentence ends are made of, in all sorts of order.
 ASCII = st.text("aBz09.,;:!?-+*#/()[]\"'& \t\r\n_", max_size=60)
@@ -20,6 +22,7 @@ ANY = st.one_of(ASCII, st.text(max_size=60), st.text("aA1.,;:-\u2013\u2019\u00e9
 WORDS = st.lists(st.sampled_from("abcd"), max_size=12)
 
 
+@settings(deadline=None)  # the first call compiles
 @given(ASCII)
 def test_words_are_split_as_the_pattern_says(text: str) -> None:
     starts, ends = kernels.split(tokens.code_points(text))
@@ -27,6 +30,7 @@ def test_words_are_split_as_the_pattern_says(text: str) -> None:
     assert (starts.tolist(), ends.tolist()) == (words.starts, words.ends)
 
 
+@settings(deadline=None)  # the first call compiles
 @given(ANY)
 def test_words_with_numbers_are_the_words(text: str) -> None:
     for _once_new_and_once_known in range(2):
@@ -40,6 +44,7 @@ def test_words_with_numbers_are_the_words(text: str) -> None:
     ("pattern", "leads"),
     [(sections._LATER_HEADER, kernels.header_leads), (sentences._CANDIDATE, kernels.sentence_leads)],
 )
+@settings(deadline=None)  # the first call compiles
 @given(text=ANY)
 def test_no_place_is_passed_over_where_the_pattern_matches(
     pattern: re.Pattern[str], leads: Callable[[tokens.CodePoints], NDArray[np.int64]], text: str
@@ -48,6 +53,7 @@ def test_no_place_is_passed_over_where_the_pattern_matches(
     assert [match.span() for match in found] == [match.span() for match in pattern.finditer(text)]
 
 
+@settings(deadline=None)  # the first call compiles
 @given(st.lists(WORDS, max_size=8), WORDS)
 def test_the_longest_phrase_from_a_word_is_found(phrases: list[list[str]], text: list[str]) -> None:
     table = phrase_table((words, tuple(words)) for words in phrases)
@@ -58,12 +64,27 @@ def test_the_longest_phrase_from_a_word_is_found(phrases: list[list[str]], text:
         assert found == (longest and (start + len(longest), tuple(longest)))
 
 
+@settings(deadline=None)  # the first call compiles
 @given(st.lists(WORDS, max_size=8))
 def test_a_table_gives_its_phrases_back(phrases: list[list[str]]) -> None:
     table = phrase_table((words, index) for index, words in enumerate(phrases))
     assert list(table.phrases()) == [(words, index) for index, words in enumerate(phrases) if words]
 
 
+async def test_no_note_waits_for_a_loop_to_be_compiled(coder: Coder) -> None:
+    def compiled() -> dict[str, int]:
+        loops = {name: loop for name, loop in vars(kernels).items() if hasattr(loop, "signatures")}
+        return {name: len(loop.signatures) for name, loop in loops.items()}
+
+    warm_up(coder)
+    before = compiled()
+    assert sum(before.values()) > len(before) / 2
+    for text in ("", "a", "no", "?PE - no.\r\n+ cough, - fever", "\u2205 \u3000 caf\u00e9", "Allergies: NKDA. " * 3000):
+        await coded(coder, text)
+    assert compiled() == before
+
+
+@settings(deadline=None)  # the first call compiles
 @given(st.lists(st.integers(0, 5), max_size=40))
 def test_each_term_stands_once_with_all_of_its_weight(terms: list[int]) -> None:
     weights = np.linspace(0.1, 0.9, len(terms), dtype=np.float32)
@@ -74,6 +95,7 @@ def test_each_term_stands_once_with_all_of_its_weight(terms: list[int]) -> None:
         assert total == pytest.approx(sum(weight for own, weight in zip(terms, weights, strict=True) if own == term))
 
 
+@settings(deadline=None)  # the first call compiles
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=40))
 def test_a_vector_that_says_enough_has_length_one(terms: list[int]) -> None:
     idf = np.array([0.0, 1.0, 2.0, 3.0, 0.5])
