@@ -17,7 +17,6 @@ from services.common.triton import TritonClient
 from services.nlp_coder.audit_policy import load_auditor
 from services.nlp_coder.config import NlpCoderSettings
 from services.nlp_coder.features import load_vocabulary
-from services.nlp_coder.findings import load_report_terms
 from services.nlp_coder.grpc_api import NlpCoderApi
 from services.nlp_coder.handlers import Coder, code_received_note, warm_up
 from services.nlp_coder.language import load_languages
@@ -25,6 +24,7 @@ from services.nlp_coder.models import ICD_CODER, IcdCoder, Inference
 from services.nlp_coder.outage import Outage
 from services.nlp_coder.ranking import load_ranker
 from services.nlp_coder.reading import load_reader
+from services.nlp_coder.report_terms import load_report_terms
 
 SERVICE = "nlp-coder"
 

@@ -27,12 +27,13 @@ from services.nlp_coder.audit_policy import Auditor
 from services.nlp_coder.coding import Basis, ranked_codes
 from services.nlp_coder.document import read
 from services.nlp_coder.features import ModelInput, model_inputs, windows_in
-from services.nlp_coder.findings import Finding, ReportTerms, findings_of, is_report
+from services.nlp_coder.findings import Finding, findings_of, is_report
 from services.nlp_coder.language import Languages, reason_not_to_read
 from services.nlp_coder.models import IcdCoder, Prediction, joined
 from services.nlp_coder.note_kind import RADIOLOGY, UNKNOWN, kind_of, load_kind_cues
 from services.nlp_coder.ranking import Candidates, Ranker, candidates_of
 from services.nlp_coder.reading import Reader, ReadNote, read_note
+from services.nlp_coder.report_terms import ReportTerms
 
 log = structlog.get_logger()
 
