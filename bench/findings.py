@@ -37,6 +37,7 @@ CHALLENGE = ("challenge.tsv", "fresh.tsv")
 DATA = Path(os.environ.get("VIGIL_TRAINING_DATA", REPOSITORY.parent / "shared" / "data"))
 ROUNDS = 7
 RADIOLOGY = "radiology"
+_MEASURE_BLANKS = 3  # of "30 mm above aortic_arch", written with underscores in the tables
 NO_FINDING = "no_finding"
 _SIGNS = {"+": "positive", "?": "uncertain", "-": "negative"}
 _STRENGTH = ("negative", "uncertain", "positive")
@@ -98,7 +99,7 @@ def _details(cell: str) -> Mapping[str, frozenset[tuple[str, str]]]:
         label, *named = part.split()
         pairs = [one.partition("=") for one in named]
         found[label] = frozenset(
-            (name, value.replace("_", " ") if name == "size" or value[0].isdigit() else value)
+            (name, value.replace("_", " ", _MEASURE_BLANKS) if value[0].isdigit() else value)
             for name, _equals, values in pairs
             for value in values.split(",")
         )

@@ -102,10 +102,7 @@ def as_json(coded: "NoteCoded") -> dict[str, Any]:
             for code in coded.codes
         ],
         "entities": [_entity(coded.text, entity) for entity in coded.entities],
-        "findings": [
-            {"label": finding.label, "status": finding.status, "spans": _pairs(finding.spans)}
-            for finding in coded.findings
-        ],
+        "findings": [_finding(coded.text, finding) for finding in coded.findings],
         "span_assertions": [_span_assertion(answer) for answer in coded.span_assertions],
         "degraded": coded.degraded,
         "truncated": coded.truncated,
@@ -124,6 +121,30 @@ def as_json(coded: "NoteCoded") -> dict[str, Any]:
 def _models(coded: "NoteCoded") -> dict[str, Any]:
     models = {model.name: {"version": model.version, "sha256": model.sha256} for model in coded.models}
     return {**models, "code_set_version": coded.code_set_version}
+
+
+def _finding(text: str, finding: Any) -> dict[str, Any]:
+    answer: dict[str, Any] = {"label": finding.label, "status": finding.status, "spans": _pairs(finding.spans)}
+    if finding.mentions:
+        answer["mentions"] = [
+            {
+                "start": mention.span.start,
+                "end": mention.span.end,
+                "status": mention.status,
+                "details": [
+                    {
+                        "name": detail.name,
+                        "value": detail.value,
+                        "text": text[detail.span.start : detail.span.end],
+                        "start": detail.span.start,
+                        "end": detail.span.end,
+                    }
+                    for detail in mention.details
+                ],
+            }
+            for mention in finding.mentions
+        ]
+    return answer
 
 
 def _entity(text: str, entity: Any) -> dict[str, Any]:

@@ -8,7 +8,16 @@ from vigil.v1.encounters_pb2 import EncounterStatus, Sex
 from vigil.v1.fusion_service_pb2 import GetPatientResponse
 from vigil.v1.images_pb2 import ImageFindings
 from vigil.v1.meta_pb2 import Evidence
-from vigil.v1.notes_pb2 import Assertion, AuditVerdict, CodeAudit, Experiencer, NoteCode, NoteCoded, Temporality
+from vigil.v1.notes_pb2 import (
+    Assertion,
+    AuditVerdict,
+    CodeAudit,
+    Experiencer,
+    NoteCode,
+    NoteCoded,
+    ReportFinding,
+    Temporality,
+)
 from vigil.v1.risk_pb2 import PatientRisk, RiskEstimate, Score
 
 from services.alerting.conditions import spoken_value
@@ -229,6 +238,27 @@ def note_json(note: NoteCoded) -> Json:
         "code_set_version": note.code_set_version,
         "codes": [code_json(code) for code in note.codes if code.selected or code.withheld],
         "audit": [audit_json(result) for result in note.audit],
+        "findings": [finding_json(note.text, finding) for finding in note.findings],
+    }
+
+
+def finding_json(text: str, finding: ReportFinding) -> Json:
+    """What a radiology report says of a label, with every mention and what is said of it."""
+    return {
+        "label": finding.label,
+        "status": finding.status,
+        "spans": [[span.start, span.end] for span in finding.spans],
+        "mentions": [
+            {
+                "status": mention.status,
+                "span": [mention.span.start, mention.span.end],
+                "details": [
+                    {"name": detail.name, "value": detail.value, "text": text[detail.span.start : detail.span.end]}
+                    for detail in mention.details
+                ],
+            }
+            for mention in finding.mentions
+        ],
     }
 
 

@@ -16,7 +16,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from vigil.v1.encounters_pb2 import Encounter, EncounterStatus
 from vigil.v1.images_pb2 import ImageFindings
 from vigil.v1.meta_pb2 import Meta
-from vigil.v1.notes_pb2 import NoteCoded
+from vigil.v1.notes_pb2 import NoteCoded, ReportFinding
 from vigil.v1.observations_pb2 import Observation, ObservationsReceived, ObservationStatus
 from vigil.v1.risk_pb2 import PatientRisk, PatientState, StoredObservation
 
@@ -332,7 +332,11 @@ def without_text(note: NoteCoded) -> NoteCoded:
     )
     slim.codes.extend(code for code in note.codes if code.selected)
     slim.entities.extend(denied(note))
-    slim.findings.extend(finding for finding in note.findings if finding.status != "not_mentioned")
+    slim.findings.extend(
+        ReportFinding(label=finding.label, status=finding.status, spans=finding.spans)
+        for finding in note.findings
+        if finding.status != "not_mentioned"
+    )
     return slim
 
 

@@ -46,11 +46,12 @@ MOST_SPANS = 1_000
 
 def is_whole(note: ReadNote, codes: Sequence[RankedCode], findings: Sequence[Finding]) -> bool:
     """Whether nothing of what was read is left out below: sections, entities, or spans of a code or finding."""
-    spans = [code.spans for code in codes] + [finding.spans for finding in findings]
+    counts = [len(code.spans) for code in codes] + [len(finding.spans) for finding in findings]
+    counts += [len(finding.mentions) for finding in findings]
     return (
         len(note.document.sections) <= MOST_SECTIONS
         and len(note.mentions) <= MOST_ENTITIES
-        and all(len(found) <= MOST_SPANS for found in spans)
+        and all(count <= MOST_SPANS for count in counts)
     )
 
 
@@ -99,9 +100,16 @@ def add_entities(coded: NoteCoded, note: ReadNote) -> None:
 
 
 def add_findings(coded: NoteCoded, findings: Sequence[Finding]) -> None:
-    """What the report says, label by label."""
+    """What the report says, label by label, with all mentions of each."""
     for finding in findings:
-        _add_spans(coded.findings.add(label=finding.label, status=finding.status).spans, finding.spans)
+        added = coded.findings.add(label=finding.label, status=finding.status)
+        _add_spans(added.spans, finding.spans)
+        for one in finding.mentions[:MOST_SPANS]:
+            mention = added.mentions.add(status=one.status)
+            mention.span.start, mention.span.end = one.span
+            for said in one.details:
+                detail = mention.details.add(name=said.name, value=said.value)
+                detail.span.start, detail.span.end = said.span
 
 
 def add_span_assertions(coded: NoteCoded, document: Document, asked: Sequence[Span]) -> None:

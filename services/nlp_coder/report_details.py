@@ -17,7 +17,7 @@ _OF_ITSELF = frozenset(
 )
 _PREDICATES = frozenset({"is", "are", "was", "were", "now", "appear", "appears", "remain", "remains", "of"})
 # Words between a predicate and the degree that it tells, and between a side and its region.
-_PREDICATE_WORDS, _SIDE_WORDS = 3, 2
+_PREDICATE_WORDS, _SIDE_WORDS = 3, 4
 _LENGTH = re.compile(
     r"(?<![\w.])(\d{1,3}(?:\.\d{1,2})?)((?:\s*(?:x|by)\s*\d{1,3}(?:\.\d{1,2})?){0,2})[\s-]*(mm|cm|millimet\w{1,3}|centimet\w{1,3})\b",
     re.IGNORECASE,

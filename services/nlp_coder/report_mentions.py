@@ -19,11 +19,16 @@ IMPROVED, IF_ANY = Cue("change", "improved"), Cue("hedge", "if_any")
 SILENT_SECTIONS = frozenset(
     {"indication", "technique", "comparison", "past_medical_history", "family_history", "history_of_present_illness"}
 )
+_ASKING = frozenset({"indication", "past_medical_history", "history_of_present_illness"})
 # Their first lines, up to a blank one: findings without a header of their own follow after it.
 _PARAGRAPH = re.compile(r"\s*(?:[^\n]*\S[^\n]*(?:\n|$))*")
 # Where findings follow in the same paragraph, they follow late. These and the other counts of words are local.
 _SHORT_SECTIONS, _SHORT_SECTION_WORDS = frozenset({"technique", "comparison"}), 60
 _NOUN_WORDS = 7
+# "A trace amount of fluid", "9 mm of shift" are one noun.
+_AMOUNTS = frozenset(
+    {"amount", "area", "component", "degree", "focus", "foci", "quantity", "region", "volume", "mm", "cm"}
+)
 _JOINERS = frozenset({"and", "or", "plus", "versus", "vs", "as", "well"})
 # What stands between two of which one is meant, with an adjective at most.
 _OR, _OR_WORDS = frozenset({"or", "versus", "vs"}), 2
@@ -31,6 +36,8 @@ _OR, _OR_WORDS = frozenset({"or", "versus", "vs"}), 2
 _CAUSE_WORDS = 2
 # Words between "near resolution of" and the end of what it is said of.
 _LEFT_WORDS = 6
+# Findings that stay once they have happened.
+_LASTING = frozenset({"brain_infarct", "fracture"})
 # Words that begin what a negation does not reach: "no pneumothorax following chest tube placement".
 _AFTER = frozenset({"after", "following", "post", "status", "s/p", "with", "despite", "since"})
 # Words within which "evaluate for" makes what follows no finding, and "removal of" a device that is gone.
@@ -152,8 +159,10 @@ def _body(document: Document, terms: ReportTerms) -> _Body:
     norms, known = document.words.norms, terms.region_words
     words = [index for index, norm in enumerate(norms) if norm in known and not _is_of_view(norms, index)]
     told = [known[norms[index]] for index in words]
+    # "History: lung cancer" says nothing of what a brain scan shows.
+    shown = [part for index, part in zip(words, told, strict=True) if document.section_name(index) not in _ASKING]
     parts: tuple[Region, ...] = ("chest", "brain", "other")
-    mostly = max(parts if told.count("other") >= _ELSEWHERE else parts[:2], key=told.count)
+    mostly = max(parts if told.count("other") >= _ELSEWHERE else parts[:2], key=(shown or told).count)
     return _Body(words, told, mostly)
 
 
@@ -207,13 +216,11 @@ def _zones(document: Document, terms: ReportTerms, matches: Sequence[Match], sen
 
 def _noun_start(document: Document, terms: ReportTerms, first: int, previous: int) -> int:
     norms, clauses, opens = document.words.norms, document.clauses, first
-    while (
-        opens > previous
-        and first - opens < _NOUN_WORDS
-        and norms[opens - 1] not in terms.breaks
-        and clauses[opens - 1] == clauses[first]
-    ):
-        opens -= 1
+    while opens > previous and first - opens < _NOUN_WORDS and clauses[opens - 1] == clauses[first]:
+        is_amount = norms[opens - 1] == "of" and opens - 2 >= previous and norms[opens - 2] in _AMOUNTS
+        if norms[opens - 1] in terms.breaks and not is_amount:
+            break
+        opens -= 2 if is_amount else 1
     return opens
 
 
@@ -238,6 +245,8 @@ def _mentions(sentence: _Sentence, index: int, body: _Body) -> Iterator[Mention]
     is_read = any(meaning.status is None for meaning in meanings)
     reading = document.reading(first, last) if is_read else None
     read_status = _status(sentence, index, reading) if reading is not None else None
+    if read_status not in (None, "negative") and _is_argued_against(sentence, first):
+        read_status = "negative"
     for meaning in meanings:
         status = meaning.status or read_status
         if meaning.label is None or status is None or meaning.region not in (None, about):
@@ -268,6 +277,10 @@ def _is_looked_for(sentence: _Sentence, first: int) -> bool:
     )
 
 
+def _is_argued_against(sentence: _Sentence, first: int) -> bool:
+    return any(0 <= first - cue.last <= _SILENT_REACH for cue in _cues(sentence, "against"))
+
+
 def _status(sentence: _Sentence, index: int, reading: Reading) -> FindingStatus | None:
     """None when the mention is not about this study of this patient."""
     zones, cues = sentence.zones[index], sentence.cues
@@ -280,13 +293,20 @@ def _status(sentence: _Sentence, index: int, reading: Reading) -> FindingStatus 
         improved = [cue for cue in cues if cue.value == IMPROVED]
         is_left = any(within(cue, zones.after) or 0 <= zones.noun[1] - cue.last <= _LEFT_WORDS for cue in improved)
         return "positive" if is_left else "negative"
-    if reading.historical:
+    if reading.historical and not _is_seen(sentence, index, reading):
         return None
     is_doubted = reading.status == "possible" and not _doubts_other(sentence, index, reading)
     is_open = any(cue.value == IF_ANY and (within(cue, zones.after) or within(cue, zones.noun)) for cue in cues)
     is_borderline = "borderline" in sentence.document.words.norms[zones.noun[0] : zones.noun[1]]
     is_one_of = index in sentence.alternatives
     return "uncertain" if is_doubted or is_open or is_borderline or is_one_of else "positive"
+
+
+def _is_seen(sentence: _Sentence, index: int, reading: Reading) -> bool:
+    """Whether what is past has left what is seen: "a remote infarct", "prior rib fractures"."""
+    labels = {meaning.label for meaning in sentence.matches[index][2]}
+    trigger, noun = reading.trigger, sentence.zones[index].noun
+    return not _LASTING.isdisjoint(labels) and trigger is not None and noun[0] <= trigger[0] and trigger[1] <= noun[1]
 
 
 def _doubts_other(sentence: _Sentence, index: int, reading: Reading) -> bool:
@@ -330,5 +350,6 @@ def _is_removed(sentence: _Sentence, zones: Zones) -> bool:
 def _is_qualified(sentence: _Sentence, reading: Reading, zones: Zones) -> bool:
     """Whether only a part is denied: no acute fracture, no large effusion."""
     opens, last = zones.noun
-    start = max(opens, reading.trigger[1]) if reading.trigger and reading.trigger[1] <= last else opens
+    # The negation may hold the word itself: "no acute", "no new".
+    start = reading.trigger[0] if reading.trigger and reading.trigger[0] < last else opens
     return not sentence.terms.qualifiers.isdisjoint(sentence.document.words.norms[start:last])

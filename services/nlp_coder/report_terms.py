@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -100,8 +100,9 @@ def load_report_terms() -> ReportTerms:
         if region not in regions:
             raise ValueError(f"report_locations.tsv: {region} is no region of report_regions.tsv")
         cues += [(words, Place(region, _unless(side) or "")) for words in spelled_out(pattern, classes)]
+    named = [(words, meaning) for phrase, meaning in findings + devices for words in _spellings(phrase)]
     return ReportTerms(
-        word_trie(findings + devices, _norms(classes["passed"])),
+        word_trie(named, _norms(classes["passed"])),
         word_trie(cues),
         regions,
         {normalised(word): region for word, region, _source in rows("region_words.tsv", 3)},  # type: ignore[misc]
@@ -109,6 +110,13 @@ def load_report_terms() -> ReportTerms:
         _norms(classes["qualifiers"]),
         _norms(classes["causes"]),
     )
+
+
+def _spellings(words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """A phrase and, where it has one, its plural that the normalisation leaves: "hematomas"."""
+    yield words
+    if any(word.endswith("oma") for word in words):
+        yield tuple(f"{word}s" if word.endswith("oma") else word for word in words)
 
 
 def _norms(words: str) -> frozenset[str]:

@@ -79,6 +79,7 @@ def spans_of(answer: NoteCoded) -> Iterator[Span]:
         yield entity.span
     for finding in answer.findings:
         yield from finding.spans
+        yield from (mention.span for mention in finding.mentions)
 
 
 @quietly
@@ -122,7 +123,8 @@ async def test_any_span_asked_for_is_answered_with_whole_words_that_decided(
 @given(text=ANY_TEXT)
 async def test_the_command_line_shows_of_every_answer_the_words_it_spans(text: str, coder: Coder) -> None:
     line = as_json(await coded(coder, text))
-    assert all(text[entity["start"] : entity["end"]] == entity["text"] for entity in line["entities"])
+    details = [detail for one in line["findings"] for said in one.get("mentions", ()) for detail in said["details"]]
+    assert all(text[one["start"] : one["end"]] == one["text"] for one in [*line["entities"], *details])
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -1,6 +1,8 @@
 import pytest
 
+from cli.commands.code import as_json
 from services.nlp_coder.handlers import Coder
+from services.nlp_coder.report_terms import body_regions
 from tests.nlp_coder.fakes import coded
 
 PORTABLE_CHEST = (
@@ -80,3 +82,51 @@ async def test_spans_are_the_words_that_decided(coder: Coder) -> None:
     finding = next(finding for finding in answer.findings if finding.label == "pneumothorax")
     words = [PORTABLE_CHEST[span.start : span.end] for span in finding.spans]
     assert words == ["pneumothorax", "pneumothorax"]
+
+
+async def test_the_answer_and_its_line_hold_what_is_said_of_each_mention(coder: Coder) -> None:
+    answer = await coded(coder, PORTABLE_CHEST, kind="radiology")
+    line = {finding["label"]: finding for finding in as_json(answer)["findings"]}
+    assert line["pneumothorax"]["mentions"][0] == {
+        "start": PORTABLE_CHEST.index("pneumothorax. Right"),
+        "end": PORTABLE_CHEST.index(". Right"),
+        "status": "positive",
+        "details": [detail_of("severity", "large", "Large"), detail_of("laterality", "right", "right")],
+    }
+    assert [detail["value"] for detail in line["support_devices"]["mentions"][0]["details"]] == [
+        "right",
+        "central_line",
+    ]
+
+
+def detail_of(name: str, value: str, words: str) -> dict[str, str | int]:
+    start = PORTABLE_CHEST.index(words, PORTABLE_CHEST.index("FINDINGS"))
+    return {"name": name, "value": value, "text": words, "start": start, "end": start + len(words)}
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "status"),
+    [
+        ("FINDINGS: Possible effusion.\nIMPRESSION: No effusion.", "pleural_effusion", "negative"),
+        ("FINDINGS: Small left effusion.\nIMPRESSION: No right effusion.", "pleural_effusion", "positive"),
+        ("FINDINGS: Old rib fractures.\nIMPRESSION: No acute fracture.", "fracture", "positive"),
+        ("FINDINGS: 4 mm nodule.\nIMPRESSION: No lung mass.", "lung_lesion", "positive"),
+    ],
+)
+async def test_the_impression_stands_over_the_findings_that_it_speaks_of(
+    text: str, label: str, status: str, coder: Coder
+) -> None:
+    assert (await statuses(coder, text))[label] == status
+
+
+async def test_findings_without_a_header_follow_the_indication_after_a_blank_line(coder: Coder) -> None:
+    said = await statuses(coder, "INDICATION: Effusion?\nFever.\n\nThere is a right pneumothorax.")
+    assert said == {"pneumothorax": "positive"}
+
+
+def test_regions_lie_in_known_regions_and_name_a_side_only_where_they_have_one() -> None:
+    regions = body_regions()
+    for region in regions.values():
+        assert region.within.removeprefix("left_") in {"", *regions}, region
+        assert region.body in {"chest", "brain", "device"}, region
+        assert region.is_sided or "{side}" not in region.image, region

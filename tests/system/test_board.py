@@ -28,6 +28,10 @@ from services.common.blobs import BlobStore
 from services.common.bus import Producer, Publish
 from services.common.clock import to_timestamp
 from services.common.topics import Topic
+from services.nlp_coder.document import load_grammar, read
+from services.nlp_coder.findings import findings_of
+from services.nlp_coder.messages import add_findings
+from services.nlp_coder.report_terms import load_report_terms
 from tests.stacks import Stack, running_stack, until
 
 pytestmark = pytest.mark.timeout(600)
@@ -346,6 +350,41 @@ def test_risks_are_shown_with_interval_drivers_and_the_reason_where_there_is_non
     silent = page.locator(".risk-card[data-risk=sepsis]")
     expect(silent).to_contain_text("The model does not answer: under 16 years of age.")
     expect(silent.locator(".drivers")).to_have_count(0)
+
+
+REPORT = (
+    "INDICATION: 🙂 rule out pneumonia.\nFINDINGS: Moderate left pleural effusion, increased. Right IJ line with tip in"
+    " the mid SVC. Possible atelectasis at the right base. Heart size is normal.\nIMPRESSION: No pneumothorax."
+)
+
+
+def test_a_report_is_shown_with_its_findings_marked_by_what_they_say(stack: Stack, page: Page) -> None:
+    patient = Patient(stack, "61")
+    patient.admit()
+    meta = patient.meta()
+    note = NoteCoded(meta=meta, note_message_id=f"note-{meta.message_id}", kind="radiology", text=REPORT)
+    add_findings(note, findings_of(read(REPORT, load_grammar()), load_report_terms(), "radiology"))
+    patient.send(Topic.NOTES_CODED, [note])
+    page.locator(row_of(page, patient)).click(timeout=30_000)
+    page.keyboard.press("4")
+    expect(page.locator(".note-list button")).to_contain_text(["Radiology"], timeout=30_000)
+    items = page.locator(".report .code")
+    expect(items).to_contain_text(
+        [
+            "PresentPleural effusionmoderate · left · worse",
+            "PresentSupport devicesright · central line · superior vena cava",
+            "UncertainAtelectasis",
+            "AbsentCardiomegaly",
+            "AbsentPneumothorax",
+        ]
+    )
+    text = page.locator(".note-text")
+    expect(text).to_have_text(REPORT)
+    expect(text.locator(".is-positive")).to_have_text(["pleural effusion", "IJ line"])
+    expect(text.locator(".is-uncertain")).to_have_text(["atelectasis"])
+    expect(text.locator(".is-negative")).to_have_text(["Heart size is normal", "pneumothorax"])
+    items.first.click()
+    expect(text.locator(".on")).to_have_text(["pleural effusion"])
 
 
 def judged(patient: Patient) -> PatientRisk:

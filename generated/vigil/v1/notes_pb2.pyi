@@ -385,26 +385,99 @@ class ReportFinding(_message.Message):
     LABEL_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
     SPANS_FIELD_NUMBER: _builtins.int
+    MENTIONS_FIELD_NUMBER: _builtins.int
     label: _builtins.str
     """e.g. "pneumothorax"; the list is in the documentation."""
     status: _builtins.str
     """"positive", "negative", "uncertain", "not_mentioned"."""
     @_builtins.property
-    def spans(self) -> _containers.RepeatedCompositeFieldContainer[_meta_pb2.Span]: ...
+    def spans(self) -> _containers.RepeatedCompositeFieldContainer[_meta_pb2.Span]:
+        """The mentions that decided it."""
+
+    @_builtins.property
+    def mentions(self) -> _containers.RepeatedCompositeFieldContainer[Global___FindingMention]:
+        """All mentions of it, in order, each with what is said of it."""
+
     def __init__(
         self,
         *,
         label: _builtins.str = ...,
         status: _builtins.str = ...,
         spans: _abc.Iterable[_meta_pb2.Span] | None = ...,
+        mentions: _abc.Iterable[Global___FindingMention] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["label", b"label", "spans", b"spans", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["label", b"label", "mentions", b"mentions", "spans", b"spans", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReportFinding: _TypeAlias = ReportFinding  # noqa: Y015
+
+@_typing.final
+class FindingMention(_message.Message):
+    """One mention of a report finding."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPAN_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    DETAILS_FIELD_NUMBER: _builtins.int
+    status: _builtins.str
+    """"positive", "negative", "uncertain"."""
+    @_builtins.property
+    def span(self) -> _meta_pb2.Span: ...
+    @_builtins.property
+    def details(self) -> _containers.RepeatedCompositeFieldContainer[Global___FindingDetail]: ...
+    def __init__(
+        self,
+        *,
+        span: _meta_pb2.Span | None = ...,
+        status: _builtins.str = ...,
+        details: _abc.Iterable[Global___FindingDetail] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["span", b"span"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["details", b"details", "span", b"span", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindingMention: _TypeAlias = FindingMention  # noqa: Y015
+
+@_typing.final
+class FindingDetail(_message.Message):
+    """One thing that a report says of a finding or device."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    SPAN_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """"severity", "laterality", "location", "change", "size", "device", "position"."""
+    value: _builtins.str
+    """Normalised: "minimal" to "severe"; "left", "right", "bilateral"; a region of report_regions.tsv, with its side, e.g.
+    "left_lung_base"; "new", "unchanged", "worse", "improved", "resolved"; "14 mm"; "endotracheal_tube"; where a device
+    ends, e.g. "superior_vena_cava", "30 mm above carina", or "satisfactory", "malpositioned".
+    """
+    @_builtins.property
+    def span(self) -> _meta_pb2.Span:
+        """The words that say it."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        span: _meta_pb2.Span | None = ...,
+        value: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["span", b"span"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "span", b"span", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindingDetail: _TypeAlias = FindingDetail  # noqa: Y015
 
 @_typing.final
 class SpanAssertion(_message.Message):
