@@ -5,6 +5,7 @@ are under way at a time: with more than one the model, which needs no interprete
 """
 
 import asyncio
+import hashlib
 import json
 import resource
 import sys
@@ -23,36 +24,38 @@ from vigil.v1.notes_pb2 import NoteReceived
 from services.common.clock import utc_now
 from services.nlp_coder.app import collect_less_often, make_coder
 from services.nlp_coder.config import NlpCoderSettings
-from services.nlp_coder.features import load_vocabulary
+from services.nlp_coder.entity_model import NOTE_ENTITIES
 from services.nlp_coder.handlers import Coder, code_note
 from services.nlp_coder.models import ICD_CODER
 
 
 class InProcess:
-    """The committed model, on one thread: that of the caller, or one of its own `beside` it."""
+    """The committed models, on one thread: that of the caller, or one of its own `beside` it."""
 
     def __init__(self, settings: NlpCoderSettings, *, beside: bool = False) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         self._beside = beside
-        folder = settings.shared.model_repository / ICD_CODER
-        self._session = onnxruntime.InferenceSession(folder / "1" / "model.onnx", options)
-        self._version = ModelVersion(
-            name=ICD_CODER, version="1", sha256=load_vocabulary(folder / "assets").model_sha256
-        )
+        paths = {
+            name: settings.shared.model_repository / name / "1" / "model.onnx" for name in (ICD_CODER, NOTE_ENTITIES)
+        }
+        self._sessions = {name: onnxruntime.InferenceSession(path, options) for name, path in paths.items()}
+        self._versions = {
+            name: ModelVersion(name=name, version="1", sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+            for name, path in paths.items()
+        }
 
     async def infer(
         self, model: str, inputs: Mapping[str, NDArray[Any]], outputs: Sequence[str]
     ) -> dict[str, NDArray[Any]]:
         """One inference."""
-        assert model == ICD_CODER
-        run = partial(self._session.run, list(outputs), dict(inputs))
+        run = partial(self._sessions[model].run, list(outputs), dict(inputs))
         answers = await asyncio.to_thread(run) if self._beside else run()
         return {name: np.asarray(answer) for name, answer in zip(outputs, answers, strict=True)}
 
-    async def model_version(self, _model: str) -> ModelVersion:
-        """The model beside the vocabulary."""
-        return self._version
+    async def model_version(self, model: str) -> ModelVersion:
+        """The committed model."""
+        return self._versions[model]
 
 
 async def _main() -> None:

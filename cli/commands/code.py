@@ -111,6 +111,8 @@ def as_json(coded: "NoteCoded") -> dict[str, Any]:
     }
     if coded.kind_detected:
         answer["kind_detected"] = coded.kind_detected
+    if coded.entity_rules:
+        answer["entity_rules"] = coded.entity_rules
     if coded.abstained:
         answer["abstained"] = coded.abstained
     if coded.degraded_reason:
@@ -158,19 +160,21 @@ def _entity(text: str, entity: Any) -> dict[str, Any]:
         "temporality": _temporality(entity.temporality),
         "experiencer": _experiencer(entity.experiencer),
     }
-    if entity.code:
-        answer["code"] = entity.code
+    answer |= {
+        name: value for name in ("code", "origin", "name", "concept", "rules") if (value := getattr(entity, name))
+    }
     if entity.attributes:
-        answer["attributes"] = [
-            {
-                "name": attribute.name,
-                "text": text[attribute.span.start : attribute.span.end],
-                "start": attribute.span.start,
-                "end": attribute.span.end,
-                **({"value": attribute.value} if attribute.value else {}),
-            }
-            for attribute in entity.attributes
-        ]
+        answer["attributes"] = [_attribute(text, attribute) for attribute in entity.attributes]
+    return answer
+
+
+def _attribute(text: str, attribute: Any) -> dict[str, Any]:
+    start, end = attribute.span.start, attribute.span.end
+    answer: dict[str, Any] = {"name": attribute.name, "text": text[start:end], "start": start, "end": end}
+    answer |= {name: value for name in ("value", "unit", "as_needed") if (value := getattr(attribute, name))}
+    for name in ("amount", "amount_high", "times_per_day", "times_per_day_high"):
+        if attribute.HasField(name):
+            answer[name] = getattr(attribute, name)
     return answer
 
 

@@ -1,6 +1,7 @@
 """Composition root of nlp-coder."""
 
 import gc
+from functools import partial
 
 import grpc
 from vigil.v1 import nlp_coder_service_pb2_grpc as service_grpc
@@ -16,15 +17,18 @@ from services.common.topics import Topic
 from services.common.triton import TritonClient
 from services.nlp_coder.audit_policy import load_auditor
 from services.nlp_coder.config import NlpCoderSettings
+from services.nlp_coder.entities import load_entity_tables
+from services.nlp_coder.entity_model import NOTE_ENTITIES, load_note_entities
 from services.nlp_coder.features import load_vocabulary
 from services.nlp_coder.grpc_api import NlpCoderApi
 from services.nlp_coder.handlers import Coder, code_received_note, warm_up
 from services.nlp_coder.language import load_languages
-from services.nlp_coder.models import ICD_CODER, IcdCoder, Inference
+from services.nlp_coder.models import ICD_CODER, IcdCoder
 from services.nlp_coder.outage import Outage
 from services.nlp_coder.ranking import load_ranker
 from services.nlp_coder.reading import load_reader
 from services.nlp_coder.report_terms import load_report_terms
+from services.nlp_coder.serving import Inference
 
 SERVICE = "nlp-coder"
 
@@ -36,7 +40,24 @@ def make_coder(settings: NlpCoderSettings, triton: Inference, clock: Clock) -> C
     reader = load_reader()
     languages = load_languages(word for words, _term in reader.dictionary.phrases() for word in words)
     ranker, auditor = load_ranker(assets), load_auditor(assets, reader)
-    coder = Coder(reader, ranker, auditor, load_report_terms(), languages, model, clock, settings.max_note_chars)
+    entities = load_note_entities(
+        settings.shared.model_repository / NOTE_ENTITIES / "assets",
+        triton,
+        Outage(settings.model_wait_s),
+        model.served.turns,
+    )
+    coder = Coder(
+        reader=reader,
+        ranker=ranker,
+        auditor=auditor,
+        report_terms=load_report_terms(),
+        languages=languages,
+        icd_coder=model,
+        entity_tables=load_entity_tables(),
+        note_entities=entities,
+        clock=clock,
+        max_note_chars=settings.max_note_chars,
+    )
     warm_up(coder)
     return coder
 
@@ -46,6 +67,12 @@ def collect_less_often() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
+async def _probe(coder: Coder) -> None:
+    """A real inference of each model."""
+    await coder.icd_coder.probe()
+    await coder.note_entities.probe()
+
+
 async def main(settings: NlpCoderSettings, clock: Clock = utc_now) -> None:
     """Run until a signal."""
     collect_less_often()
@@ -53,7 +80,7 @@ async def main(settings: NlpCoderSettings, clock: Clock = utc_now) -> None:
     async with TritonClient(shared) as triton, Producer(shared, SERVICE) as producer:
         coder = make_coder(settings, triton, clock)
         health.dependency("kafka", producer.check)
-        health.dependency("triton", coder.icd_coder.probe)
+        health.dependency("triton", partial(_probe, coder))
 
         async def on_note(received: Received) -> list[Publish]:
             return [await code_received_note(received.message, coder)]

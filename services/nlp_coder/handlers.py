@@ -26,6 +26,10 @@ from services.nlp_coder.audit_messages import add_audit, assigned_icd10cm
 from services.nlp_coder.audit_policy import Auditor
 from services.nlp_coder.coding import Basis, ranked_codes
 from services.nlp_coder.document import read
+from services.nlp_coder.drugs import DrugMention, drugs_in
+from services.nlp_coder.entities import EntityTables, FoundEntity, entities_of
+from services.nlp_coder.entity_features import EntityInput, encoded
+from services.nlp_coder.entity_model import NOTE, EntityPrediction, NoteEntities
 from services.nlp_coder.features import ModelInput, model_inputs, windows_in
 from services.nlp_coder.findings import Finding, findings_of, is_report
 from services.nlp_coder.language import Languages, reason_not_to_read
@@ -42,6 +46,9 @@ _LONG_NOTE_CHARS = 20_000
 _MANY_SPANS = 1_000
 _MANY_ASSIGNED = 50
 _ALONE = "codes are from the dictionary and the rules alone"
+_NAMED_ALONE = "entities are from the dictionary and the names of drugs alone"
+# By whose rules notes are marked, and who else finds medications in them: no corpus holds notes.
+_FOR_NOTES = ("maccrobat",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,8 @@ class Coder:
     report_terms: ReportTerms
     languages: Languages
     icd_coder: IcdCoder
+    entity_tables: EntityTables
+    note_entities: NoteEntities
     clock: Clock
     max_note_chars: int
 
@@ -77,14 +86,24 @@ class _Wanted:
 class _Prepared:
     """A note, read, with its candidate codes, model input (a window, or more) and report findings.
 
-    kind: what the sender says, else what the text shows; "" for neither.
+    kind: what the sender says, else what the text shows; "" for neither. words: input of the entity model.
     """
 
     note: ReadNote
+    drugs: list[DrugMention]
+    words: EntityInput
     kind: str
     candidates: Candidates
     inputs: list[ModelInput]
     findings: list[Finding]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """What the models said; None for one that did not answer."""
+
+    codes: Prediction | None
+    entities: EntityPrediction | None
 
 
 async def code_received_note(note: NoteReceived, deps: Coder) -> Publish:
@@ -129,11 +148,11 @@ async def code_note(
     wanted = _Wanted(asked, assigned if assigned or must_audit else None)
     is_long = len(text) > _LONG_NOTE_CHARS or len(asked) > _MANY_SPANS or len(assigned) > _MANY_ASSIGNED
     prepared = await _prepared(text, note.kind, deps, is_long=is_long)
-    prediction = await _predicted(prepared, deps, coded)
-    fill = partial(_fill, coded, prepared, prediction, deps, wanted)
+    answers = await _asked(prepared, deps, coded)
+    fill = partial(_fill, coded, prepared, answers, deps, wanted)
     is_whole = await asyncio.to_thread(fill) if is_long else fill()
     coded.truncated = len(text) < len(note.text) or not is_whole
-    coded.threshold = deps.ranker.dictionary_alone.threshold if prediction is None else deps.ranker.threshold
+    coded.threshold = deps.ranker.dictionary_alone.threshold if answers.codes is None else deps.ranker.threshold
     metrics.NOTES.labels("degraded" if coded.degraded else "coded").inc()
     return coded
 
@@ -145,13 +164,16 @@ def _answer_spans(coded: NoteCoded, text: str, asked: Sequence[Span], deps: Code
 async def _prepared(text: str, kind: str, deps: Coder, *, is_long: bool) -> _Prepared:
     if is_long:
         return await asyncio.to_thread(_read, text, kind, deps)
-    async with deps.icd_coder.batches.turn():
+    async with deps.icd_coder.served.turns.turn():
         return _read(text, kind, deps)
 
 
 def _read(text: str, kind: str, deps: Coder) -> _Prepared:
     started = time.thread_time()
     note = read_note(text, deps.reader)
+    drugs = drugs_in(note.document, deps.entity_tables.drugs)
+    places = [(one.first, one.last) for one in drugs]
+    words = encoded(note.document, note.mentions, places, deps.note_entities.vocabulary)
     vocabulary = deps.icd_coder.vocabulary
     candidates = candidates_of(note, deps.ranker.hits)
     windows = windows_in(note.document, note.mentions, vocabulary)
@@ -163,7 +185,8 @@ def _read(text: str, kind: str, deps: Coder) -> _Prepared:
     metrics.READ_SECONDS.observe(time.thread_time() - started)
     metrics.NOTE_WINDOWS.observe(len(windows))
     own_kind = shown if kind in UNKNOWN else kind
-    return _Prepared(note, own_kind, candidates, model_inputs(windows, candidates, vocabulary), findings)
+    inputs = model_inputs(windows, candidates, vocabulary)
+    return _Prepared(note, drugs, words, own_kind, candidates, inputs, findings)
 
 
 def warm_up(deps: Coder) -> None:
@@ -176,23 +199,56 @@ def warm_up(deps: Coder) -> None:
 _WARMING = ("HISTORY: No fever, right leg pain.", "HISTORY: No fever, 39 \u00b0C, right leg pain.")
 
 
-async def _predicted(prepared: _Prepared, deps: Coder, coded: NoteCoded) -> Prediction | None:
-    """The model's answer; None, with `coded` marked, when it gave none; None for a note without a known word."""
+async def _asked(prepared: _Prepared, deps: Coder, coded: NoteCoded) -> _Answers:
+    """What the models say, with `coded` naming those that answered and why others did not."""
+    codes, entities = await asyncio.gather(_predicted(prepared, deps), _labelled(prepared, deps))
+    for answer, without in ((codes, _ALONE), (entities, _NAMED_ALONE)):
+        if isinstance(answer, ModelUnavailable):
+            log.warning("a model did not answer", message_id=coded.note_message_id, reason=answer.reason)
+            reasons = [coded.degraded_reason] if coded.degraded else []
+            coded.degraded, coded.degraded_reason = True, "; ".join([*reasons, answer.reason, without])
+        elif answer is not None:
+            coded.models.append(answer.version)
+    found = _Answers(
+        None if isinstance(codes, ModelUnavailable) else codes,
+        None if isinstance(entities, ModelUnavailable) else entities,
+    )
+    coded.entity_rules = found.entities.kind if found.entities is not None else ""
+    return found
+
+
+async def _predicted(prepared: _Prepared, deps: Coder) -> Prediction | ModelUnavailable | None:
+    """The coder's answer, or why there is none; None for a note without a known word."""
     if not prepared.inputs:
         return None
     try:
-        prediction = await deps.icd_coder.predict(prepared.candidates.codes, prepared.inputs)
+        return await deps.icd_coder.predict(prepared.candidates.codes, prepared.inputs)
     except ModelUnavailable as error:
-        log.warning("coded by the dictionary alone", message_id=coded.note_message_id, reason=error.reason)
-        coded.degraded, coded.degraded_reason = True, f"{error.reason}; {_ALONE}"
+        return error
+
+
+async def _labelled(prepared: _Prepared, deps: Coder) -> EntityPrediction | ModelUnavailable | None:
+    """The entity model's answer, or why there is none; None for a text without words."""
+    if not len(prepared.words.ids):
         return None
-    coded.models.append(prediction.version)
-    return prediction
+    try:
+        return await deps.note_entities.predict(prepared.words)
+    except ModelUnavailable as error:
+        return error
 
 
-def _fill(coded: NoteCoded, prepared: _Prepared, prediction: Prediction | None, deps: Coder, wanted: _Wanted) -> bool:
+def _entities(prepared: _Prepared, labelled: EntityPrediction | None, deps: Coder) -> list[FoundEntity]:
+    """What the dictionary, the names of drugs and, when it answered, the model find."""
+    kind = labelled.kind if labelled is not None else NOTE
+    corpora = _FOR_NOTES if kind == NOTE else (kind,)
+    spans = list(deps.note_entities.spans(labelled, corpora)) if labelled is not None else []
+    return entities_of(prepared.note, prepared.drugs, spans, kind, deps.entity_tables)
+
+
+def _fill(coded: NoteCoded, prepared: _Prepared, answers: _Answers, deps: Coder, wanted: _Wanted) -> bool:
     """Whether everything that was read is in the answer, which Kafka has to take in one message."""
-    document = prepared.note.document
+    document, prediction = prepared.note.document, answers.codes
+    entities = _entities(prepared, answers.entities, deps)
     basis = Basis(
         prepared.note, prepared.candidates, joined([window.occurrences for window in prepared.inputs]), prediction
     )
@@ -200,7 +256,7 @@ def _fill(coded: NoteCoded, prepared: _Prepared, prediction: Prediction | None, 
     coded.kind_detected = prepared.kind if coded.kind in UNKNOWN else ""
     messages.add_sections(coded, document)
     messages.add_codes(coded, codes)
-    messages.add_entities(coded, prepared.note)
+    messages.add_entities(coded, entities)
     messages.add_findings(coded, prepared.findings)
     messages.add_span_assertions(coded, document, wanted.spans)
     if wanted.assigned is not None:
@@ -208,4 +264,4 @@ def _fill(coded: NoteCoded, prepared: _Prepared, prediction: Prediction | None, 
         add_audit(coded, audit(wanted.assigned, prepared.note, codes, deps.auditor, degraded=alone))
     for origin, count in Counter(code.origin for code in codes if code.selected).items():
         metrics.CODES.labels(origin).inc(count)
-    return messages.is_whole(prepared.note, codes, prepared.findings)
+    return messages.is_whole(document, entities, codes, prepared.findings)

@@ -12,8 +12,9 @@ from vigil.v1.notes_pb2 import Entity, NoteCode, NoteCoded, SpanAssertion
 from services.nlp_coder.assertion import Reading
 from services.nlp_coder.coding import RankedCode
 from services.nlp_coder.document import Document
+from services.nlp_coder.entities import FoundEntity
 from services.nlp_coder.findings import Finding
-from services.nlp_coder.reading import ReadNote
+from services.nlp_coder.prescriptions import Attribute
 
 _STATUS = {
     "present": notes_pb2.ASSERTION_PRESENT,
@@ -44,13 +45,15 @@ MOST_ENTITIES = 50_000
 MOST_SPANS = 1_000
 
 
-def is_whole(note: ReadNote, codes: Sequence[RankedCode], findings: Sequence[Finding]) -> bool:
+def is_whole(
+    document: Document, entities: Sequence[FoundEntity], codes: Sequence[RankedCode], findings: Sequence[Finding]
+) -> bool:
     """Whether nothing of what was read is left out below: sections, entities, or spans of a code or finding."""
     counts = [len(code.spans) for code in codes] + [len(finding.spans) for finding in findings]
     counts += [len(finding.mentions) for finding in findings]
     return (
-        len(note.document.sections) <= MOST_SECTIONS
-        and len(note.mentions) <= MOST_ENTITIES
+        len(document.sections) <= MOST_SECTIONS
+        and len(entities) <= MOST_ENTITIES
         and all(count <= MOST_SPANS for count in counts)
     )
 
@@ -90,13 +93,33 @@ def _rationale(ranked: RankedCode) -> str:
     return f"{terms}; not selected: {_WITHHELD[ranked.withheld.reason].format(ranked.withheld.by)}"
 
 
-def add_entities(coded: NoteCoded, note: ReadNote) -> None:
-    """Every dictionary mention, negated ones and those of the family included, with how it reads."""
-    for read in note.mentions[:MOST_ENTITIES]:
+def add_entities(coded: NoteCoded, entities: Sequence[FoundEntity]) -> None:
+    """Every entity, negated ones and those of the family included, with how it reads and what is said of it."""
+    for found in entities[:MOST_ENTITIES]:
         entity = coded.entities.add()
-        entity.type, entity.code = read.mention.kind, read.mention.code
-        entity.span.start, entity.span.end = note.document.span(read.mention.first, read.mention.last)
-        _set_reading(entity, read.reading)
+        entity.type, entity.code, entity.origin = found.type, found.code, found.origin
+        entity.span.start, entity.span.end = found.start, found.end
+        if found.name:
+            entity.name, entity.concept = found.name, found.concept
+        if found.rules:
+            entity.rules = found.rules
+        _set_reading(entity, found.reading)
+        for attribute in found.attributes:
+            _add_attribute(entity, attribute)
+
+
+def _add_attribute(entity: Entity, found: Attribute) -> None:
+    attribute = entity.attributes.add()
+    attribute.name, attribute.value = found.name, found.value
+    attribute.span.start, attribute.span.end = found.start, found.end
+    if found.dose is not None:
+        attribute.amount, attribute.unit = found.dose.amount, found.dose.unit
+        if found.dose.high is not None:
+            attribute.amount_high = found.dose.high
+    if found.frequency is not None:
+        attribute.as_needed = found.frequency.as_needed
+        if found.frequency.least is not None and found.frequency.most is not None:
+            attribute.times_per_day, attribute.times_per_day_high = found.frequency.least, found.frequency.most
 
 
 def add_findings(coded: NoteCoded, findings: Sequence[Finding]) -> None:

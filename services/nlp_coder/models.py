@@ -1,42 +1,28 @@
-"""The model `icd_coder` on Triton: windows of a note in, one prediction out, and how long a note waits for it."""
+"""The model `icd_coder` on Triton: windows of a note in, one prediction out."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential_jitter
 from vigil.v1.meta_pb2 import ModelVersion
 
-from services.common.triton import ModelUnavailable
-from services.nlp_coder.batching import Batches, Row
-from services.nlp_coder.features import ModelInput, Occurrences, Vocabulary, padded
+from services.nlp_coder.batching import Row
+from services.nlp_coder.features import ModelInput, Occurrences, Vocabulary, batch_length, padded
 from services.nlp_coder.outage import Outage
 from services.nlp_coder.ranking import NO_CANDIDATES
+from services.nlp_coder.serving import Inference, Model, ServedModel, probabilities
 
 ICD_CODER = "icd_coder"
 OUTPUTS = ("probability", "support", "top_codes", "positions", "contributions")
+# How many occurrences make the largest tensors of the graph 100 MB.
+MOST_OCCURRENCES = 8192
 # Words that carry less than this are noise beside the prior.
 _LEAST_CONTRIBUTION = 0.005
-# Windows of one note that are under way at a time: a book must not fill the queue that other notes stand in.
-_WINDOWS_AT_A_TIME = 8
-
-
-class Inference(Protocol):
-    """What of `services.common.triton.TritonClient` is used here."""
-
-    async def infer(
-        self, model: str, inputs: Mapping[str, NDArray[Any]], outputs: Sequence[str]
-    ) -> dict[str, NDArray[Any]]:
-        """One inference; raises ModelUnavailable."""
-
-    async def model_version(self, model: str) -> ModelVersion:
-        """What serves the model; raises ModelUnavailable."""
 
 
 @dataclass(slots=True)
@@ -68,12 +54,11 @@ class IcdCoder:
     triton: Inference
     vocabulary: Vocabulary
     outage: Outage
-    batches: Batches = field(init=False)
-    _away_because: str = field(default="")
-    _trial: asyncio.Task[None] | None = field(default=None)
+    served: ServedModel[ModelInput] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.batches = Batches(self._answered)
+        model = Model(ICD_CODER, self.vocabulary.model_sha256, OUTPUTS, padded, _length, _rows_of_length, _TWO_TERMS)
+        self.served = ServedModel(self.triton, model, self.outage)
 
     async def predict(self, candidates: Sequence[str], windows: Sequence[ModelInput]) -> Prediction:
         """Run the model on the windows of a note, and merge them: of each code, the largest probability.
@@ -81,80 +66,22 @@ class IcdCoder:
         Positions in the answer count through the windows, one after the other. Raises ModelUnavailable when Triton
         has been away for as long as notes wait.
         """
-        if self.outage.is_known():
-            self._try_beside()
-            raise ModelUnavailable(self._away_because)
-        try:
-            return merged(candidates, windows, await self._rows(windows), self.vocabulary)
-        except ModelUnavailable:
-            if self.outage.has_been_waited_for():
-                raise
-        return await self._in_the_end(candidates, windows)
-
-    async def _in_the_end(self, candidates: Sequence[str], windows: Sequence[ModelInput]) -> Prediction:
-        """Try again until the outage is over or has been waited for."""
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(ModelUnavailable),
-            wait=wait_exponential_jitter(multiplier=0.05, max=0.5),
-            stop=lambda _state: self.outage.has_been_waited_for(),
-            reraise=True,
-        ):
-            with attempt:
-                return merged(candidates, windows, await self._rows(windows), self.vocabulary)
-        raise AssertionError("unreachable: the last attempt returns or raises")
-
-    async def _rows(self, windows: Sequence[ModelInput]) -> list[Row]:
-        if len(windows) == 1:
-            return [await self.batches.ask(windows[0])]
-        rows: list[Row] = []
-        for start in range(0, len(windows), _WINDOWS_AT_A_TIME):
-            asked = [self.batches.ask(window) for window in windows[start : start + _WINDOWS_AT_A_TIME]]
-            rows += await asyncio.gather(*asked)
-        return rows
-
-    async def _answered(self, batch: Sequence[ModelInput]) -> list[Row]:
-        """One inference. Raises ModelUnavailable."""
-        inputs = padded(batch)
-        try:
-            version = await self._version()
-            answer = await self.triton.infer(ICD_CODER, inputs, OUTPUTS)
-        except ModelUnavailable as error:
-            self._away_because = error.reason
-            self.outage.failed()
-            raise
-        self.outage.ended()
-        return [Row({name: values[row] for name, values in answer.items()}, version) for row in range(len(batch))]
-
-    async def _version(self) -> ModelVersion:
-        """What Triton serves. Ids of one training mean other words to another, so it must be the one we read.
-
-        Raises ModelUnavailable.
-        """
-        version = await self.triton.model_version(ICD_CODER)
-        if version.sha256 != self.vocabulary.model_sha256:
-            raise ModelUnavailable(f"{ICD_CODER}: Triton serves another model than the vocabulary beside it names")
-        return version
+        return merged(candidates, windows, await self.served.rows(windows), self.vocabulary)
 
     async def probe(self) -> None:
         """A real inference of two known terms, for readiness. Ends a known outage when it works.
 
         Raises ModelUnavailable, or ValueError for an answer that is none.
         """
-        [row] = await self._answered([_TWO_TERMS])
-        probability = row.outputs["probability"]
-        if not ((probability >= 0) & (probability <= 1)).all():
-            raise ValueError(f"{ICD_CODER} answered with something else than probabilities")
+        probabilities(await self.served.probe(), "probability", ICD_CODER)
 
-    def _try_beside(self) -> None:
-        """Find out beside the notes whether the model is back, so that no note pays for it with its deadline."""
-        if self.outage.is_trial_due() and (self._trial is None or self._trial.done()):
-            self._trial = asyncio.create_task(self._try())
 
-    async def _try(self) -> None:
-        try:
-            await self.probe()
-        except (ModelUnavailable, ValueError):
-            return  # still away; the notes say so
+def _length(window: ModelInput) -> int:
+    return batch_length(len(window.occurrences.token_ids))
+
+
+def _rows_of_length(length: int) -> int:
+    return MOST_OCCURRENCES // length
 
 
 _TWO_TERMS = ModelInput(

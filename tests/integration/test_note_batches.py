@@ -23,7 +23,7 @@ async def test_order_and_company_of_notes_change_nothing(kafka_and_triton: Stack
         coder = make_coder(settings, triton, lambda: NOW)
         alone = [await answer_to(coder, text) for text in TEXTS]
         assert not any(answer.degraded for answer in alone)
-        assert {model.name for answer in alone for model in answer.models} == {"icd_coder"}
+        assert {model.name for answer in alone for model in answer.models} == {"icd_coder", "note_entities"}
         assert any(code.code.startswith("K35") for code in alone[-1].codes)
         shuffler = random.Random(7)  # noqa: S311 - the order of a test
         for size in (2, 8, len(TEXTS)):

@@ -2,6 +2,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,24 +17,30 @@ from services.common.triton import ModelUnavailable
 from services.nlp_coder.config import NlpCoderSettings
 from services.nlp_coder.features import ModelInput, model_inputs, terms_of, windows_of
 from services.nlp_coder.handlers import Coder, code_note
-from services.nlp_coder.models import IcdCoder, Inference
+from services.nlp_coder.models import IcdCoder
 from services.nlp_coder.outage import Outage
 from services.nlp_coder.ranking import candidates_of
 from services.nlp_coder.reading import read_note
+from services.nlp_coder.serving import Inference
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 WRITTEN = datetime(2026, 11, 23, 7, 30, tzinfo=UTC)
 
 
+@cache
+def session_of(model: str) -> tuple[onnxruntime.InferenceSession, str]:
+    """A committed model and its SHA-256."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    path = REPOSITORY / "triton_models" / model / "1" / "model.onnx"
+    return onnxruntime.InferenceSession(str(path), options), hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 class LocalInference:
-    """Runs the committed model in this process instead of on Triton; `failures` calls fail first."""
+    """Runs the committed models in this process instead of on Triton; `failures` calls fail first."""
 
     def __init__(self, failures: int = 0, sha256: str = "") -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        path = REPOSITORY / "triton_models" / "icd_coder" / "1" / "model.onnx"
-        self.session = onnxruntime.InferenceSession(str(path), options)
-        self.sha256 = sha256 or hashlib.sha256(path.read_bytes()).hexdigest()
+        self.sha256 = sha256
         self.failures = failures
         self.calls = 0
 
@@ -43,11 +50,11 @@ class LocalInference:
         self.calls += 1
         if self.calls <= self.failures:
             raise ModelUnavailable(f"{model}: away")
-        answers = self.session.run(list(outputs), dict(inputs))
+        answers = session_of(model)[0].run(list(outputs), dict(inputs))
         return {name: np.asarray(answer) for name, answer in zip(outputs, answers, strict=True)}
 
     async def model_version(self, model: str) -> ModelVersion:
-        return ModelVersion(name=model, version="1", sha256=self.sha256)
+        return ModelVersion(name=model, version="1", sha256=self.sha256 or session_of(model)[1])
 
 
 def settings_of(**changes: Any) -> NlpCoderSettings:

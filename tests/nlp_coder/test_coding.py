@@ -113,7 +113,7 @@ async def test_the_answer_carries_its_cause_and_is_made_again_with_the_same_id(c
     assert (answer.note_message_id, answer.document_id, answer.kind) == ("note-1", "doc-1", "progress")
     assert answer.replaces_document_id == "doc-0"
     assert answer.text == NOTE
-    assert [model.name for model in answer.models] == ["icd_coder"]
+    assert [model.name for model in answer.models] == ["icd_coder", "note_entities"]
 
 
 async def test_a_note_without_an_id_is_invalid(coder: Coder) -> None:

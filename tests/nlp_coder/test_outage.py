@@ -29,7 +29,7 @@ async def test_an_outage_that_lasts_gives_a_labelled_answer_of_the_dictionary(co
     answer = await coded(away, NOTE)
     assert answer.degraded
     assert answer.degraded_reason == "icd_coder: away; codes are from the dictionary and the rules alone"
-    assert not answer.models
+    assert [model.name for model in answer.models] == ["note_entities"]
     assert {code.origin for code in answer.codes} == {"dictionary"}
     assert "J18.9" in {code.code for code in answer.codes if code.selected}
     assert answer.threshold == pytest.approx(coder.ranker.dictionary_alone.threshold)
@@ -69,8 +69,8 @@ async def test_a_trial_beside_the_notes_finds_out_that_the_model_is_back(coder: 
     clock.seconds += TRIAL_EVERY_S
     with pytest.raises(ModelUnavailable):
         await model.predict(*asked)
-    assert model._trial is not None
-    await model._trial
+    assert model.served._trial is not None
+    await model.served._trial
     assert inference.calls == 2
     assert (await model.predict(*asked)).scored
 

@@ -316,6 +316,10 @@ class Entity(_message.Message):
     EXPERIENCER_FIELD_NUMBER: _builtins.int
     CODE_FIELD_NUMBER: _builtins.int
     ATTRIBUTES_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    CONCEPT_FIELD_NUMBER: _builtins.int
+    RULES_FIELD_NUMBER: _builtins.int
     type: _builtins.str
     """"medication", "sign_symptom", "disease", "procedure", "test", "anatomy"."""
     assertion: Global___Assertion.ValueType
@@ -323,6 +327,16 @@ class Entity(_message.Message):
     experiencer: Global___Experiencer.ValueType
     code: _builtins.str
     """ICD-10-CM where known."""
+    origin: _builtins.str
+    """"dictionary" (of the code set), "drug names", "model", or both: "dictionary+model"."""
+    name: _builtins.str
+    """Normalised name: the ingredients of a medication, joined by " + "; of a symptom its name in the ontology."""
+    concept: _builtins.str
+    """Of a symptom, in the Symptom Ontology or the Human Phenotype Ontology, e.g. "SYMP:0000614", "HP:0001945"."""
+    rules: _builtins.str
+    """The corpus whose rules of what is marked, and how far, the model followed: "maccrobat", "bc5cdr", "ncbi_disease",
+    "chia"; empty for what no model found.
+    """
     @_builtins.property
     def span(self) -> _meta_pb2.Span: ...
     @_builtins.property
@@ -339,10 +353,14 @@ class Entity(_message.Message):
         experiencer: Global___Experiencer.ValueType = ...,
         code: _builtins.str = ...,
         attributes: _abc.Iterable[Global___EntityAttribute] | None = ...,
+        origin: _builtins.str = ...,
+        name: _builtins.str = ...,
+        concept: _builtins.str = ...,
+        rules: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["span", b"span"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion", "attributes", b"attributes", "code", b"code", "experiencer", b"experiencer", "span", b"span", "temporality", b"temporality", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion", "attributes", b"attributes", "code", b"code", "concept", b"concept", "experiencer", b"experiencer", "name", b"name", "origin", b"origin", "rules", b"rules", "span", b"span", "temporality", b"temporality", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -355,10 +373,26 @@ class EntityAttribute(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     SPAN_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    AMOUNT_HIGH_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
+    TIMES_PER_DAY_FIELD_NUMBER: _builtins.int
+    TIMES_PER_DAY_HIGH_FIELD_NUMBER: _builtins.int
+    AS_NEEDED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """"dose", "route", "frequency", "duration", "status", "value", "unit", "laterality", "severity"."""
     value: _builtins.str
-    """Normalised form, e.g. "500 mg"; empty when only the span is known."""
+    """Normalised form, e.g. "500 mg", "oral", "2/d as needed", "stopped"; empty when only the span is known."""
+    amount: _builtins.float
+    """Of a dose, a duration or a numeric value, in `unit`; `amount_high` is set for a range."""
+    amount_high: _builtins.float
+    unit: _builtins.str
+    """UCUM, e.g. "mg", "mg/kg/d", "{tbl}", "wk"; empty when there is none."""
+    times_per_day: _builtins.float
+    """Of a frequency: times a day at least and at most, 0.5 for every other day; unset when nothing says."""
+    times_per_day_high: _builtins.float
+    as_needed: _builtins.bool
+    """Of a frequency: only when needed."""
     @_builtins.property
     def span(self) -> _meta_pb2.Span: ...
     def __init__(
@@ -367,12 +401,33 @@ class EntityAttribute(_message.Message):
         name: _builtins.str = ...,
         span: _meta_pb2.Span | None = ...,
         value: _builtins.str = ...,
+        amount: _builtins.float | None = ...,
+        amount_high: _builtins.float | None = ...,
+        unit: _builtins.str = ...,
+        times_per_day: _builtins.float | None = ...,
+        times_per_day_high: _builtins.float | None = ...,
+        as_needed: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["span", b"span"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_amount", b"_amount", "_amount_high", b"_amount_high", "_times_per_day", b"_times_per_day", "_times_per_day_high", b"_times_per_day_high", "amount", b"amount", "amount_high", b"amount_high", "span", b"span", "times_per_day", b"times_per_day", "times_per_day_high", b"times_per_day_high"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "span", b"span", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount", b"_amount", "_amount_high", b"_amount_high", "_times_per_day", b"_times_per_day", "_times_per_day_high", b"_times_per_day_high", "amount", b"amount", "amount_high", b"amount_high", "as_needed", b"as_needed", "name", b"name", "span", b"span", "times_per_day", b"times_per_day", "times_per_day_high", b"times_per_day_high", "unit", b"unit", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__amount: _TypeAlias = _typing.Literal["amount"]  # noqa: Y015
+    _WhichOneofArgType__amount: _TypeAlias = _typing.Literal["_amount", b"_amount"]  # noqa: Y015
+    _WhichOneofReturnType__amount_high: _TypeAlias = _typing.Literal["amount_high"]  # noqa: Y015
+    _WhichOneofArgType__amount_high: _TypeAlias = _typing.Literal["_amount_high", b"_amount_high"]  # noqa: Y015
+    _WhichOneofReturnType__times_per_day: _TypeAlias = _typing.Literal["times_per_day"]  # noqa: Y015
+    _WhichOneofArgType__times_per_day: _TypeAlias = _typing.Literal["_times_per_day", b"_times_per_day"]  # noqa: Y015
+    _WhichOneofReturnType__times_per_day_high: _TypeAlias = _typing.Literal["times_per_day_high"]  # noqa: Y015
+    _WhichOneofArgType__times_per_day_high: _TypeAlias = _typing.Literal["_times_per_day_high", b"_times_per_day_high"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__amount) -> _WhichOneofReturnType__amount | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__amount_high) -> _WhichOneofReturnType__amount_high | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__times_per_day) -> _WhichOneofReturnType__times_per_day | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__times_per_day_high) -> _WhichOneofReturnType__times_per_day_high | None: ...
 
 Global___EntityAttribute: _TypeAlias = EntityAttribute  # noqa: Y015
 
@@ -587,6 +642,7 @@ class NoteCoded(_message.Message):
     AUDIT_FIELD_NUMBER: _builtins.int
     REPLACES_DOCUMENT_ID_FIELD_NUMBER: _builtins.int
     KIND_DETECTED_FIELD_NUMBER: _builtins.int
+    ENTITY_RULES_FIELD_NUMBER: _builtins.int
     document_id: _builtins.str
     note_message_id: _builtins.str
     """meta.message_id of the NoteReceived."""
@@ -609,6 +665,11 @@ class NoteCoded(_message.Message):
     kind_detected: _builtins.str
     """What the text shows its kind to be, as NoteReceived.kind names them, where `kind` does not say; empty where it
     does, or nothing shows it.
+    """
+    entity_rules: _builtins.str
+    """The kind of text whose rules the entities follow: "note" for notes of hospitals and clinics, else the corpus that
+    it looks like ("maccrobat": case report, "bc5cdr", "ncbi_disease": abstract, "chia": criteria). Empty when the
+    entity model did not answer.
     """
     @_builtins.property
     def meta(self) -> _meta_pb2.Meta: ...
@@ -655,10 +716,11 @@ class NoteCoded(_message.Message):
         audit: _abc.Iterable[Global___CodeAudit] | None = ...,
         replaces_document_id: _builtins.str = ...,
         kind_detected: _builtins.str = ...,
+        entity_rules: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["meta", b"meta"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["abstained", b"abstained", "audit", b"audit", "code_set_version", b"code_set_version", "codes", b"codes", "degraded", b"degraded", "degraded_reason", b"degraded_reason", "document_id", b"document_id", "entities", b"entities", "findings", b"findings", "kind", b"kind", "kind_detected", b"kind_detected", "meta", b"meta", "models", b"models", "note_message_id", b"note_message_id", "replaces_document_id", b"replaces_document_id", "sections", b"sections", "span_assertions", b"span_assertions", "text", b"text", "threshold", b"threshold", "truncated", b"truncated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["abstained", b"abstained", "audit", b"audit", "code_set_version", b"code_set_version", "codes", b"codes", "degraded", b"degraded", "degraded_reason", b"degraded_reason", "document_id", b"document_id", "entities", b"entities", "entity_rules", b"entity_rules", "findings", b"findings", "kind", b"kind", "kind_detected", b"kind_detected", "meta", b"meta", "models", b"models", "note_message_id", b"note_message_id", "replaces_document_id", b"replaces_document_id", "sections", b"sections", "span_assertions", b"span_assertions", "text", b"text", "threshold", b"threshold", "truncated", b"truncated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,311 @@
+"""Doses, routes, frequencies and durations as prescriptions write them, and what they come to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
+
+from services.nlp_coder.data_files import rows
+from services.nlp_coder.tokens import words_of
+
+_NUMBER_WORDS = {
+    "half": 0.5, "half a": 0.5, "half an": 0.5, "one-half": 0.5, "a half": 0.5, "one half": 0.5,
+    "one": 1.0, "a": 1.0, "an": 1.0,
+    "one and a half": 1.5, "one and one-half": 1.5, "two": 2.0, "three": 3.0, "four": 4.0, "five": 5.0, "six": 6.0,
+    "seven": 7.0, "eight": 8.0, "nine": 9.0, "ten": 10.0, "twelve": 12.0, "fifteen": 15.0, "twenty": 20.0,
+}  # fmt: skip
+_WORD_NUMBER = "|".join(sorted(map(re.escape, _NUMBER_WORDS), key=len, reverse=True))
+_DIGITS = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+"
+_FRACTION = r"\d+\s+\d/\d|\d+-\d/\d|\d/\d(?!\d)"
+_AMOUNT = rf"(?:{_FRACTION}|{_DIGITS}|\b(?:{_WORD_NUMBER})\b)"
+_TO = r"\s*(?:-|\u2013|to|or)\s*"
+# What a dose may be counted per: "5 mg/kg/day", "250 mg per 5 mL".
+_PER = {
+    "kg": "kg", "m2": "m2", "m\u00b2": "m2", "min": "min", "minute": "min", "h": "h", "hr": "h", "hour": "h",
+    "day": "d", "d": "d", "dose": "{dose}", "week": "wk", "wk": "wk", "month": "mo", "ml": "mL", "dl": "dL", "l": "L",
+    "kilogram": "kg", "hours": "h",
+}  # fmt: skip
+_PER_UNITS = "|".join(sorted(map(re.escape, _PER), key=len, reverse=True))
+_ROUNDED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Dose:
+    """An amount, or a range, in a UCUM unit; `high` is None for a single amount."""
+
+    amount: float
+    high: float | None
+    unit: str
+
+    def __str__(self) -> str:
+        amount = f"{self.amount:g}" if self.high is None else f"{self.amount:g}-{self.high:g}"
+        return f"{amount} {self.unit}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class Frequency:
+    """Times a day, at least and at most; None where nothing says. 0.5 is every other day."""
+
+    least: float | None
+    most: float | None
+    as_needed: bool
+
+    def __str__(self) -> str:
+        parts = []
+        if self.least is not None and self.most is not None:
+            times = f"{self.least:g}" if self.least == self.most else f"{self.least:g}-{self.most:g}"
+            parts.append(f"{times}/d")
+        if self.as_needed:
+            parts.append("as needed")
+        return " ".join(parts) or "once"
+
+
+class Part(NamedTuple):
+    """One part of a prescription: "dose", "route", "frequency" or "duration", its characters and what it comes to."""
+
+    name: str
+    start: int
+    end: int
+    value: Dose | Frequency | str
+
+
+def normal_dose(text: str) -> Dose | None:
+    """Of "1,000 mg", "2-3 tablets", "1/2 tab", "5 mg/kg", "two puffs"; None for what is no amount."""
+    match = _dose_pattern().search(text)
+    return _dose(match) if match else None
+
+
+def normal_frequency(text: str) -> Frequency | None:
+    """Of "BID", "q.8h.", "every 4 to 6 hours as needed"; None for what says no frequency."""
+    said = [_frequency(match) for match in _frequency_pattern().finditer(text)]
+    return together(said) if said else None
+
+
+def together(said: list[Frequency]) -> Frequency:
+    """One of several: the first that counts, as needed when any says so. "At bedtime" beside "daily" adds nothing."""
+    counted = next((one for one in said if one.least is not None), None)
+    needed = any(one.as_needed for one in said)
+    return Frequency(counted.least, counted.most, needed) if counted else Frequency(None, None, needed)
+
+
+def parts_of(text: str, start: int, end: int, words: Sequence[str] | None = None) -> Iterator[Part]:
+    """Parts of a prescription between two characters, left to right by kind. words: there, normalised, if known."""
+    telling = telling_words()
+    is_counted = words is None or _DIGIT.search(text, start, end) is not None or not telling.numbers.isdisjoint(words)
+    if is_counted:
+        yield from _doses(text, start, end)
+    if words is None or not telling.routes.isdisjoint(words):
+        for match in _route_pattern().finditer(text, start, end):
+            yield Part("route", match.start(), match.end(), _routes()[_squeezed(match[0])])
+    if words is None or is_counted or not telling.frequencies.isdisjoint(words):
+        for match in _frequency_pattern().finditer(text, start, end):
+            # The "/day" of "800 mg/day" is part of the dose.
+            if not match["slash"]:
+                yield Part("frequency", match.start(), match.end(), _frequency(match))
+    if words is None or is_counted or "course" in words:
+        for match in _DURATION.finditer(text, start, end):
+            yield Part("duration", *match.span("span" if match["span"] else "course"), _duration(match))
+
+
+def _doses(text: str, start: int, end: int) -> Iterator[Part]:
+    for match in _dose_pattern().finditer(text, start, end):
+        if not _MEASURED.search(match[0]):
+            yield Part("dose", match.start(), match.end(), _dose(match))
+
+
+_DIGIT = re.compile(r"[0-9]")
+
+
+@dataclass(frozen=True, slots=True)
+class TellingWords:
+    """Normalised words of which one is in every route or frequency, and the numbers in words."""
+
+    routes: frozenset[str]
+    frequencies: frozenset[str]
+    numbers: frozenset[str]
+
+
+@cache
+def telling_words() -> TellingWords:
+    """By which most of what stands around names is passed over."""
+    routes = [route for route, _name, _source in rows("dose_routes.tsv", 3)]
+    said = [phrases for phrases, _least, _most, _needed, _source in rows("dose_frequencies.tsv", 5)]
+    frequencies = [phrase for phrases in said for phrase in phrases.replace(r"\b", "").replace("/", " ").split("|")]
+    return TellingWords(
+        _first_words(routes),
+        _first_words(frequencies) - {"a", "an", "x", "in"}
+        | {"every", "each", "q", "morning", "evening", "am", "pm", "time"},
+        _first_words(list(_NUMBER_WORDS)) - {"a", "an"} | {"half"},
+    )
+
+
+def _first_words(phrases: Sequence[str]) -> frozenset[str]:
+    found = (words_of(phrase).norms for phrase in phrases)
+    return frozenset(norms[0] for norms in found if norms)
+
+
+def _number(text: str) -> float:
+    plain = text.strip().lower().replace(",", "")
+    if plain in _NUMBER_WORDS:
+        return _NUMBER_WORDS[plain]
+    whole, _blank, fraction = plain.replace("-", " ").rpartition(" ")
+    if "/" in fraction:
+        above, below = fraction.split("/")
+        return float(whole or 0) + float(above) / max(float(below), 1.0)
+    return float(plain)
+
+
+def _dose(match: re.Match[str]) -> Dose:
+    low, high = match["low"], match["high"]
+    unit = _units()[_squeezed(match["unit"])]
+    for per in _PER_PART.finditer(match["per"] or ""):
+        amount = per["count"] or ""
+        unit += f"/({amount}.{_PER[per['unit'].lower()]})" if amount else f"/{_PER[per['unit'].lower()]}"
+    return Dose(_number(low), _number(high) if high else None, unit)
+
+
+def _squeezed(text: str) -> str:
+    """Lower case, without full stops, one blank for many."""
+    return " ".join(text.lower().replace(".", "").split())
+
+
+@cache
+def _units() -> dict[str, str]:
+    return {written: unit for written, unit, _source in rows("dose_units.tsv", 3)}
+
+
+@cache
+def _dose_pattern() -> re.Pattern[str]:
+    units = "|".join(
+        re.escape(unit).replace("\\ ", r"\s+") for unit in sorted(_units(), key=len, reverse=True) if unit != "%"
+    )
+    return re.compile(
+        rf"(?<![\w./])(?P<low>{_AMOUNT})(?:{_TO}(?P<high>{_AMOUNT}))?(?:\s*-\s*|\s*)"
+        rf"(?P<unit>(?:{units})(?![A-Za-z])|%)"
+        rf"(?P<per>(?:\s*(?:/|\b(?:per|an)\b)\s*(?:\d+\s*)?(?:{_PER_UNITS})(?![A-Za-z0-9]))*)",
+        re.IGNORECASE,
+    )
+
+
+# What a laboratory measures, and "the dose", are no doses.
+_MEASURED = re.compile(r"^an?\s+dose$|/\s*d?l$", re.IGNORECASE)
+_PER_PART = re.compile(
+    rf"(?:/|\b(?:per|an)\b)\s*(?P<count>\d+)?\s*(?P<unit>{_PER_UNITS})(?![A-Za-z0-9])", re.IGNORECASE
+)
+
+
+@cache
+def _routes() -> dict[str, str]:
+    return {written: route for written, route, _source in rows("dose_routes.tsv", 3)}
+
+
+@cache
+def _route_pattern() -> re.Pattern[str]:
+    return re.compile(
+        rf"(?<![\w.])(?:{'|'.join(_written(route) for route in sorted(_routes(), key=len, reverse=True))})(?![\w.]?\w)",
+        re.IGNORECASE,
+    )
+
+
+def _written(phrase: str) -> str:
+    """A pattern for a phrase whose short words may have full stops: "po" is "p.o." too."""
+    return r"\s+".join(_dotted(word) for word in phrase.split())
+
+
+_LONGEST_ABBREVIATION = 4
+
+
+def _dotted(word: str) -> str:
+    if word.isalpha() and len(word) <= _LONGEST_ABBREVIATION:
+        return r"\.?".join(word) + r"\.?"
+    return re.escape(word)
+
+
+_LATIN = frozenset(
+    {"qd", "qday", "bid", "tid", "qid", "prn", "qhs", "hs", "qam", "qpm", "qod", "ac", "qac", "od", "bd"}
+)
+
+
+def _frequency_phrase(phrase: str) -> str:
+    return r"[\s-]+".join(
+        r"\.?\s?".join(word[:1]) + _tail(word) if word in _LATIN else re.escape(word)
+        for word in phrase.replace(r"\b", "").split()
+    )
+
+
+def _tail(word: str) -> str:
+    return r"\.?\s?" + r"\.?\s?".join(word[1:]) + r"\.?"
+
+
+_NAMED: dict[str, Frequency] = {}
+_EVERY = (
+    rf"(?:q\.?\s?|every\s+|each\s+)(?P<low>{_DIGITS}|\b(?:{_WORD_NUMBER})\b)(?:{_TO}(?P<high>{_DIGITS}|(?:{_WORD_NUMBER})))?"
+    r"\s?-?\s?(?P<unit>h|hr|hrs|hours?|hourly|d|days?|wks?|weeks?|months?|min|minutes?)\b\.?"
+)
+_COUNT = rf"{_DIGITS}|\b(?:{_WORD_NUMBER})"
+_TIMES = (
+    rf"(?P<times>{_COUNT})(?:{_TO}(?P<most>{_COUNT}))?\s*(?:x|times)\s*"
+    r"(?:/|per|a|each|every)?\s*(?P<each>day|daily|week|weekly)"
+)
+
+
+@cache
+def _frequency_pattern() -> re.Pattern[str]:
+    _NAMED.clear()
+    phrases = []
+    for text, least, most, needed, _source in rows("dose_frequencies.tsv", 5):
+        counted = None if least == "-" else float(least), None if most == "-" else float(most)
+        for phrase in text.split("|"):
+            plain = phrase.replace(r"\b", "")
+            _NAMED.setdefault(_bare(plain), Frequency(*counted, as_needed=needed == "1"))
+            phrases.append(plain)
+    phrases.sort(key=len, reverse=True)
+    named = "|".join(_frequency_phrase(phrase) for phrase in phrases)
+    return re.compile(
+        rf"(?<![A-Za-z0-9.])(?:{_EVERY}|{_TIMES}|(?P<named>{named}))(?![A-Za-z0-9])|(?P<slash>/(?:day|d|week|wk|month|hr|h)\b)",
+        re.IGNORECASE,
+    )
+
+
+def _bare(text: str) -> str:
+    """Letters and digits alone, so that "b.i.d." and "bid" are one."""
+    return re.sub(r"[^a-z0-9/&]", "", text.lower())
+
+
+_HOURS = {"h": 1.0, "m": 1 / 60, "d": 24.0, "w": 168.0, "mo": 720.0}
+
+
+def _frequency(match: re.Match[str]) -> Frequency:
+    if match["slash"]:
+        return _NAMED[_bare(match["slash"])]
+    if match["named"]:
+        return _NAMED[_bare(match["named"])]
+    if match["times"]:
+        days = 7.0 if match["each"].lower().startswith("week") else 1.0
+        least = _number(match["times"]) / days
+        most = _number(match["most"]) / days if match["most"] else least
+        return Frequency(round(least, _ROUNDED), round(most, _ROUNDED), as_needed=False)
+    unit = match["unit"].lower()
+    hours = _HOURS["mo"] if unit.startswith("mo") else _HOURS[unit[0]]
+    most = 24.0 / max(_number(match["low"]) * hours, 1e-3)
+    least = 24.0 / max(_number(match["high"]) * hours, 1e-3) if match["high"] else most
+    return Frequency(round(min(least, most), _ROUNDED), round(max(least, most), _ROUNDED), as_needed=False)
+
+
+_LENGTH = r"(?:days?|weeks?|months?|years?|hours?|wks?|hrs?|minutes?)"
+_FOR = r"(?:for|x|times|over)\s*(?:the\s+(?:next|past|last)\s+|another\s+|an?\s+additional\s+|a\s+total\s+of\s+)?"
+_DURATION = re.compile(
+    rf"\b{_FOR}(?P<span>(?P<low>{_AMOUNT})(?:{_TO}(?P<high>{_AMOUNT}))?[\s-]*(?P<unit>{_LENGTH}))\b"
+    rf"|(?<!\w)(?P<course>(?P<of>{_DIGITS}|(?:{_WORD_NUMBER}))[\s-]+(?P<each>{_LENGTH}))(?=\s+(?:course|taper)\b)",
+    re.IGNORECASE,
+)
+_DURATION_UNITS = {"d": "d", "w": "wk", "m": "mo", "y": "a", "h": "h", "mi": "min"}
+
+
+def _duration(match: re.Match[str]) -> Dose:
+    unit = (match["unit"] or match["each"]).lower()
+    ucum = _DURATION_UNITS["mi"] if unit.startswith("mi") else _DURATION_UNITS[unit[0]]
+    return Dose(_number(match["low"] or match["of"]), _number(match["high"]) if match["high"] else None, ucum)

@@ -1,0 +1,45 @@
+"""Names of drugs in a note, and their ingredients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from services.nlp_coder.data_files import rows
+from services.nlp_coder.document import Document
+from services.nlp_coder.phrases import PhraseTable, matches, phrase_table
+from services.nlp_coder.tokens import words_of
+
+
+@dataclass(frozen=True, slots=True)
+class Drug:
+    """What a name stands for: ingredients, joined by " + ".
+
+    is_everyday: a medication only beside a dose or in a list of medications.
+    """
+
+    ingredients: str
+    is_everyday: bool
+
+
+@dataclass(slots=True)
+class DrugMention:
+    """A name in a note: words `first` up to but not including `last`."""
+
+    first: int
+    last: int
+    drug: Drug
+
+
+def load_drugs() -> PhraseTable[Drug]:
+    """The table of names."""
+    drugs: dict[tuple[str, str], Drug] = {}
+    named = []
+    for name, ingredients, when, _source in rows("drug_names.tsv", 4):
+        drug = drugs.setdefault((ingredients, when), Drug(ingredients, when == "dose"))
+        named.append((tuple(words_of(name).norms), drug))
+    return phrase_table(named)
+
+
+def drugs_in(document: Document, drugs: PhraseTable[Drug]) -> list[DrugMention]:
+    """Longest names, left to right."""
+    return [DrugMention(first, last, drug) for first, last, drug in matches(drugs, document)]

@@ -1,0 +1,345 @@
+"""Entities of a note: what dictionary, names of drugs and model find, each once, with what is said of it."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from operator import attrgetter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.nlp_coder.assertion import Reading
+from services.nlp_coder.data_files import rows
+from services.nlp_coder.document import Document
+from services.nlp_coder.dosing import Dose
+from services.nlp_coder.drugs import Drug, DrugMention, load_drugs
+from services.nlp_coder.entity_model import NOTE, LabelledWords
+from services.nlp_coder.entity_spans import edges
+from services.nlp_coder.evidence import ReadMention
+from services.nlp_coder.loose import untelling_words
+from services.nlp_coder.phrases import PhraseTable
+from services.nlp_coder.prescriptions import Attribute, parts_by_medication
+from services.nlp_coder.reading import ReadNote
+from services.nlp_coder.tokens import words_of
+
+# What the labels of each corpus are here. BC5CDR, NCBI Disease and Chia mark symptoms as diseases or conditions.
+TYPES: Mapping[tuple[str, str], str] = {
+    ("maccrobat", "Medication"): "medication",
+    ("maccrobat", "Sign_symptom"): "sign_symptom",
+    ("maccrobat", "Disease_disorder"): "disease",
+    ("maccrobat", "Therapeutic_procedure"): "procedure",
+    ("maccrobat", "Diagnostic_procedure"): "test",
+    ("maccrobat", "Biological_structure"): "anatomy",
+    ("bc5cdr", "Chemical"): "medication",
+    ("bc5cdr", "Disease"): "disease",
+    ("ncbi_disease", "Disease"): "disease",
+    ("chia", "Condition"): "disease",
+    ("chia", "Drug"): "medication",
+    ("chia", "Procedure"): "procedure",
+    ("chia", "Measurement"): "test",
+}
+_VALUES = frozenset({("maccrobat", "Lab_value"), ("chia", "Value")})
+_SEVERITIES = frozenset({("maccrobat", "Severity")})
+# Codes of chapter 21 say in what state somebody is, beside what is named there.
+_STATUSES = "Z"
+_CONDITIONS = frozenset({"disease", "sign_symptom"})
+# Words before a condition that say how severe it is, and of a place on which side it is.
+_SEVERE = frozenset(
+    [
+        "mild",
+        "moderate",
+        "severe",
+        "marked",
+        "massive",
+        "profound",
+        "slight",
+        "minimal",
+        "significant",
+        "extensive",
+        "intense",
+    ]
+)
+_SIDES = frozenset({"left", "right", "bilateral", "bilaterally", "unilateral", "both"})
+# "4.5 g/dL", "<20 mg/dL", "98.6": the number and what it is counted in.
+_VALUE = re.compile(
+    r"[^\d]{0,3}(?P<number>\d+(?:[.,]\d+)?)\s*"
+    r"(?P<unit>(?:[A-Za-z%\u00b5\u03bc\u00b0]|/(?=[A-Za-z]))[\w%\u00b5\u03bc/^.*-]{0,14})?"
+)
+MOST_WORDS_OF_A_NAME = 6
+
+
+@dataclass(slots=True)
+class FoundEntity:
+    """An entity: words `first` up to but not including `last`, their characters, and what is known of it."""
+
+    type: str
+    first: int
+    last: int
+    start: int
+    end: int
+    reading: Reading
+    origin: str
+    code: str = ""
+    name: str = ""
+    concept: str = ""
+    rules: str = ""
+    attributes: list[Attribute] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class EntityTables:
+    """Names of drugs, and symptoms by their normalised words: (concept, its name)."""
+
+    drugs: PhraseTable[Drug]
+    symptoms: Mapping[str, tuple[str, str]]
+
+
+def load_entity_tables() -> EntityTables:
+    """Read the tables."""
+    symptoms: dict[str, tuple[str, str]] = {}
+    for name, concept, display in rows("symptom_names.tsv", 3):
+        # "Headaches" has another singular than "headache".
+        for written in (name, f"{name}s"):
+            symptoms.setdefault(" ".join(words_of(written).norms), (concept, display))
+    return EntityTables(load_drugs(), symptoms)
+
+
+def entities_of(
+    note: ReadNote, drugs: Sequence[DrugMention], spans: Sequence[LabelledWords], kind: str, tables: EntityTables
+) -> list[FoundEntity]:
+    """All entities in the order of the text. spans: what the model found; none when it did not answer.
+
+    In notes the dictionary's mentions stand as they are and the model adds what it does not know. Other kinds of text
+    are marked by the rules of their corpus: there the model's span stands and has the code of the mention in it.
+    """
+    document = note.document
+    model = [_of_model(span, document) for span in spans if _is_entity(span, document)]
+    dictionary = [_of_dictionary(read, document) for read in note.mentions]
+    named = [_of_name(one, document) for one in drugs if _is_medication(one, document)]
+    ranked = [dictionary, named, model] if kind == NOTE or not spans else [model, dictionary]
+    found = _once_each(ranked)
+    for one in found:
+        _name(one, note, tables)
+    medications = [one for one in found if one.type == "medication"]
+    places = [(one.start, one.end) for one in medications]
+    for one, own in zip(medications, parts_by_medication(document, places), strict=True):
+        one.attributes += own
+    _attach(found, spans, document)
+    return found
+
+
+def _is_entity(span: LabelledWords, document: Document) -> bool:
+    """Whether a span has a type here, is no header and no function word."""
+    if (span.corpus, span.label) not in TYPES or document.in_header(span.first):
+        return False
+    norms, end = document.words.norms, document.words.ends[span.last - 1]
+    if span.last - span.first == 1 and norms[span.first] in untelling_words():
+        return False
+    # "SKIN:" heads a line of an examination, as "Skin:" may name a place.
+    return not (
+        document.text[end : end + 1] == ":" and document.text[document.words.starts[span.first] : end].isupper()
+    )
+
+
+def _of_model(span: LabelledWords, document: Document) -> FoundEntity:
+    start, end = edges(document, span.first, span.last, span.label)
+    type_ = TYPES[span.corpus, span.label]
+    reading = (_medication_reading if type_ == "medication" else _reading)(document, span.first, span.last)
+    return FoundEntity(type_, span.first, span.last, start, end, reading, "model", rules=span.corpus)
+
+
+def _reading(document: Document, first: int, last: int) -> Reading:
+    return document.reading(first, last, is_asked=True)
+
+
+def _of_dictionary(read: ReadMention, document: Document) -> FoundEntity:
+    mention = read.mention
+    start, end = document.span(mention.first, mention.last)
+    return FoundEntity(mention.kind, mention.first, mention.last, start, end, read.reading, "dictionary", mention.code)
+
+
+# Medications "as needed" are taken.
+_NEEDED = frozenset({"as needed", "if needed", "when needed"})
+
+
+def _medication_reading(document: Document, first: int, last: int) -> Reading:
+    reading = _reading(document, first, last)
+    if reading.status == "hypothetical" and reading.trigger is not None:
+        words = document.words.norms[reading.trigger[0] : reading.trigger[1]]
+        if words[-1:] == ["prn"] or " ".join(words) in _NEEDED:
+            return replace(reading, status="present", trigger=None)
+    return reading
+
+
+def _of_name(one: DrugMention, document: Document) -> FoundEntity:
+    start, end = document.span(one.first, one.last)
+    return FoundEntity(
+        "medication", one.first, one.last, start, end, _medication_reading(document, one.first, one.last), "drug names"
+    )
+
+
+_DOSED = re.compile(
+    r"\s*\(?\d[\d.,]*\s*-?(?:(?:mg|mcg|g|gm|ml|cc|units?|meq|tabs?|tablets?|caps?|capsules?)(?![A-Za-z])|%)",
+    re.IGNORECASE,
+)
+
+
+def _is_medication(one: DrugMention, document: Document) -> bool:
+    """An everyday word only in a list of medications or before a dose."""
+    if document.in_header(one.first):
+        return False
+    if not one.drug.is_everyday:
+        return True
+    return (
+        document.section_name(one.first) == "medications"
+        or _DOSED.match(document.text, document.words.ends[one.last - 1]) is not None
+    )
+
+
+def _once_each(ranked: Sequence[Sequence[FoundEntity]]) -> list[FoundEntity]:
+    """Of entities over one another those that stand earlier in `ranked`.
+
+    Places of the body are apart from the rest, and so are statuses: "Aspirin 81" is also a long-term use of aspirin.
+    """
+    kept: list[FoundEntity] = []
+    taken: dict[int, FoundEntity] = {}
+    for entities in ranked:
+        for one in entities:
+            if one.type == "anatomy" or one.code.startswith(_STATUSES):
+                kept.append(one)
+                continue
+            over = {id(taken[word]): taken[word] for word in range(one.first, one.last) if word in taken}
+            if not over:
+                kept.append(one)
+                for word in range(one.first, one.last):
+                    taken[word] = one
+            elif len(over) == 1:
+                [other] = over.values()
+                _agree(other, one)
+    return sorted(kept, key=attrgetter("start", "end"))
+
+
+def _agree(kept: FoundEntity, other: FoundEntity) -> None:
+    """What stands over a kept entity lends it its code, and its rules where they say the same."""
+    if other.code and not kept.code and kept.type in _CONDITIONS:
+        kept.code, kept.origin = other.code, "dictionary+model"
+    elif other.rules and kept.type == other.type and (kept.first, kept.last) == (other.first, other.last):
+        kept.rules, kept.origin = other.rules, f"{kept.origin}+model"
+
+
+def _name(one: FoundEntity, note: ReadNote, tables: EntityTables) -> None:
+    """Ingredients of a medication, concept of a symptom."""
+    norms = note.document.words.norms
+    if one.type == "medication":
+        one.name = _ingredients(note.document.columns.numbers[one.first : one.last], tables.drugs)
+    elif one.type in _CONDITIONS and one.last - one.first <= MOST_WORDS_OF_A_NAME:
+        concept = tables.symptoms.get(" ".join(norms[one.first : one.last]))
+        if concept is not None:
+            one.concept, one.name = concept
+
+
+def _ingredients(numbers: NDArray[np.int64], drugs: PhraseTable[Drug]) -> str:
+    """Of the longest name among the words; names may stand side by side ("lisinopril/hydrochlorothiazide")."""
+    found, start = [], 0
+    while start < len(numbers):
+        longest = drugs.longest_from(numbers, start, len(numbers))
+        if longest is None:
+            start += 1
+        else:
+            start = longest[0]
+            found.append(longest[1].ingredients)
+    return " + ".join(dict.fromkeys(found))
+
+
+def _attach(found: list[FoundEntity], spans: Sequence[LabelledWords], document: Document) -> None:
+    """Values to their tests, degrees to their conditions, sides to places and conditions."""
+    norms = document.words.norms
+    is_severe, is_sided = not _SEVERE.isdisjoint(norms), not _SIDES.isdisjoint(norms)
+    for one in found if is_severe or is_sided else ():
+        if is_severe and one.type in _CONDITIONS:
+            one.attributes += _degrees(one, document)
+        if is_sided and (one.type in _CONDITIONS or one.type == "anatomy"):
+            one.attributes += _sides(one, document)
+    values = [span for span in spans if (span.corpus, span.label) in _VALUES]
+    for span, test in zip(values, attach_values(found, values, document), strict=True):
+        if test is not None:
+            test.attributes += _value(span, document)
+    for span in spans:
+        if (span.corpus, span.label) in _SEVERITIES:
+            _attach_severity(span, found, document)
+
+
+def _degrees(one: FoundEntity, document: Document) -> Iterator[Attribute]:
+    before = one.first - 1
+    if before >= 0 and document.words.norms[before] in _SEVERE and document.stops[before] > one.first:
+        start, end = document.span(before, one.first)
+        yield Attribute("severity", start, end, document.words.norms[before])
+
+
+def _sides(one: FoundEntity, document: Document) -> Iterator[Attribute]:
+    norms = document.words.norms
+    before = one.first - 1 if one.first and document.stops[one.first - 1] > one.first else one.first
+    for word in range(before, one.last):
+        if norms[word] in _SIDES:
+            start, end = document.span(word, word + 1)
+            side = norms[word]
+            yield Attribute("laterality", start, end, "bilateral" if side in ("bilaterally", "both") else side)
+            return
+
+
+def _nearest(
+    span: LabelledWords, found: Sequence[FoundEntity], document: Document, types: frozenset[str], *, follows: bool
+) -> FoundEntity | None:
+    """The closest entity of some types in the sentence of a span; of two as close the one before it.
+
+    follows: one before it that no comma parts from it goes before all others ("pressure is 152/80, pulse 80").
+    """
+    sentence, clauses = document.sentence[span.first], document.clauses
+    best: tuple[tuple[bool, int, bool], FoundEntity] | None = None
+    index = bisect_right(found, document.words.starts[span.first], key=attrgetter("start"))
+    for one in found[max(0, index - _AROUND) : index + _AROUND]:
+        if one.type in types and document.sentence[one.first] == sentence:
+            is_before = one.last <= span.first
+            distance = span.first - one.last if is_before else one.first - span.last
+            is_parted = not (follows and is_before and clauses[one.last - 1] == clauses[span.first])
+            place = is_parted, distance, not is_before
+            if distance >= 0 and (best is None or place < best[0]):
+                best = place, one
+    return best[1] if best else None
+
+
+_AROUND = 8
+_TESTS = frozenset({"test"})
+
+
+def attach_values(
+    found: Sequence[FoundEntity], values: Sequence[LabelledWords], document: Document
+) -> list[FoundEntity | None]:
+    """Of each result the test that it belongs to: of a number the one before it in its clause, else the closest."""
+    return [_nearest(span, found, document, _TESTS, follows=_has_number(span, document)) for span in values]
+
+
+def _has_number(span: LabelledWords, document: Document) -> bool:
+    """A number follows its test; "normal" may stand before it."""
+    return any(norm[:1].isdigit() for norm in document.words.norms[span.first : span.last])
+
+
+def _value(span: LabelledWords, document: Document) -> Iterator[Attribute]:
+    start, end = edges(document, span.first, span.last, span.label)
+    text = document.text[start:end]
+    value = _VALUE.fullmatch(text.strip())
+    dose = Dose(float(value["number"].replace(",", ".")), None, value["unit"] or "") if value else None
+    yield Attribute("value", start, end, text, dose)
+    if value and value["unit"]:
+        at = start + text.index(value["unit"], value.start("unit"))
+        yield Attribute("unit", at, at + len(value["unit"]), value["unit"])
+
+
+def _attach_severity(span: LabelledWords, found: Sequence[FoundEntity], document: Document) -> None:
+    one = _nearest(span, found, document, _CONDITIONS, follows=False)
+    start, end = document.span(span.first, span.last)
+    if one is not None and not any(own.start == start and own.name == "severity" for own in one.attributes):
+        one.attributes.append(Attribute("severity", start, end, document.text[start:end].lower()))

@@ -1,0 +1,122 @@
+"""The model `note_entities` on Triton: words of a note in, spans with labels out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from vigil.v1.meta_pb2 import ModelVersion
+
+from services.nlp_coder.batching import Turns
+from services.nlp_coder.entity_features import (
+    COLUMNS,
+    EntityInput,
+    EntityVocabulary,
+    joined,
+    load_entity_vocabulary,
+    padded,
+    windows_of,
+    words_length,
+)
+from services.nlp_coder.entity_spans import spans_of
+from services.nlp_coder.outage import Outage
+from services.nlp_coder.serving import Inference, Model, ServedModel, probabilities
+
+NOTE_ENTITIES = "note_entities"
+OUTPUTS = ("states", "kinds")
+# Kinds of text that the model tells apart, each with its own rules of what is marked; "note" has no corpus of its own.
+KINDS = ("maccrobat", "bc5cdr", "ncbi_disease", "chia", "note")
+NOTE = "note"
+# Words of an inference, padding included; more would fill no larger product better.
+MOST_WORDS = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Labels of a corpus that do not overlap: a column of `states`."""
+
+    corpus: str
+    labels: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledWords:
+    """Spans of a note: words `first` up to but not including `last`, and the label of a corpus."""
+
+    corpus: str
+    first: int
+    last: int
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntityPrediction:
+    """States [T, groups] of a note's words, and the kind of text that it is taken for."""
+
+    states: NDArray[np.uint8]
+    kind: str
+    version: ModelVersion
+
+
+@dataclass(slots=True)
+class NoteEntities:
+    """Calls the model. During an outage notes wait until it has lasted as long as `outage` says, and no longer."""
+
+    triton: Inference
+    vocabulary: EntityVocabulary
+    groups: Sequence[Group]
+    outage: Outage
+    turns: Turns = field(default_factory=Turns)
+    served: ServedModel[EntityInput] = field(init=False)
+
+    def __post_init__(self) -> None:
+        model = Model(NOTE_ENTITIES, self.vocabulary.model_sha256, OUTPUTS, padded, _length, _rows_of_length, _NO_WORD)
+        self.served = ServedModel(self.triton, model, self.outage, self.turns)
+
+    async def predict(self, words: EntityInput) -> EntityPrediction:
+        """Raises ModelUnavailable when Triton has been away for as long as notes wait."""
+        windows = windows_of(words)
+        rows = await self.served.rows(windows)
+        states = joined([row.outputs["states"] for row in rows], len(words.ids))
+        # Of a long note the first windows tell as well as all of it.
+        kinds = np.mean([row.outputs["kinds"] for row in rows[:_TELLING]], axis=0)
+        return EntityPrediction(states, KINDS[int(kinds.argmax())], rows[0].version)
+
+    async def probe(self) -> None:
+        """A real inference, for readiness. Raises ModelUnavailable, or ValueError for an answer that is none."""
+        probabilities(await self.served.probe(), "kinds", NOTE_ENTITIES)
+
+    def spans(self, prediction: EntityPrediction, corpora: Sequence[str]) -> Iterator[LabelledWords]:
+        """What the heads of some corpora find."""
+        for column, group in enumerate(self.groups):
+            if group.corpus in corpora:
+                for first, last, label in spans_of(prediction.states[:, column].tolist(), group.labels):
+                    yield LabelledWords(group.corpus, first, last, label)
+
+
+_TELLING = 4
+_NO_WORD = EntityInput(np.zeros((1, COLUMNS), dtype=np.int32), np.zeros(1, dtype=np.int32))
+
+
+def _length(window: EntityInput) -> int:
+    return words_length(len(window.ids))
+
+
+def _rows_of_length(length: int) -> int:
+    return MOST_WORDS // length
+
+
+def load_note_entities(folder: Path, triton: Inference, outage: Outage, turns: Turns) -> NoteEntities:
+    """Read what stands beside the model. Raises FileNotFoundError."""
+    groups = json.loads((folder / "labels.json").read_text(encoding="utf-8"))["groups"]
+    return NoteEntities(
+        triton,
+        load_entity_vocabulary(folder),
+        [Group(group["corpus"], group["labels"]) for group in groups],
+        outage,
+        turns,
+    )

@@ -1,0 +1,89 @@
+"""The tables of MODEL_CARD.md and docs/entities.md, from metrics.json and comparison.json.
+
+python triton_models/note_entities/training/card.py
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+MODEL = Path(__file__).resolve().parents[1]
+PAGE = MODEL.parents[1] / "docs" / "entities.md"
+TITLES = {"bc5cdr": "BC5CDR", "ncbi_disease": "NCBI Disease", "chia": "Chia", "maccrobat": "MACCROBAT"}
+# The goals, strict and relaxed, where there are any.
+GOALS = {
+    ("bc5cdr", ""): (".85", ""),
+    ("ncbi_disease", ""): (".82", ""),
+    ("chia", ""): (".66", ".80"),
+    ("maccrobat", "Medication"): ("", ".80"),
+    ("maccrobat", "Sign_symptom"): ("", ".80"),
+    ("maccrobat", "Disease_disorder"): ("", ".80"),
+}
+
+
+def write_tables() -> None:
+    """Put the tables between their markers. Raises ValueError for a marker that is not there."""
+    metrics = json.loads((MODEL / "metrics.json").read_text(encoding="utf-8"))
+    comparison = json.loads((MODEL / "comparison.json").read_text(encoding="utf-8"))
+    _put(MODEL / "MODEL_CARD.md", "figures", _figures(metrics, comparison))
+    _put(PAGE, "attachment", _attachment(metrics["attachment"]))
+
+
+def _put(path: Path, name: str, lines: Sequence[str]) -> None:
+    text = path.read_text(encoding="utf-8")
+    pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+    if not pattern.search(text):
+        raise ValueError(f"{path} has no place for the table {name!r}")
+    body = "\n".join(lines) + "\n"
+    path.write_text(pattern.sub(lambda match: match[1] + body + match[2], text), encoding="utf-8")
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    lines = [header, ["---"] * len(header), *([str(cell) for cell in row] for row in rows)]
+    return ["| " + " | ".join(line) + " |" for line in lines]
+
+
+def _figures(metrics: Mapping[str, Any], comparison: Mapping[str, Any]) -> list[str]:
+    header = ("strict / relaxed F1", "gold, held back", "goal", "cross-validation", "held back",
+              "dictionary and rules", "conditional random field")  # fmt: skip
+    systems = (
+        metrics["cross_validation"],
+        metrics["held_back"],
+        comparison["dictionary_and_rules"],
+        comparison.get("conditional_random_field", {}),
+    )
+    rows = []
+    for corpus, title in TITLES.items():
+        held = metrics["held_back"][corpus]
+        for label in ("", *sorted(held["labels"], key=lambda one: -held["labels"][one]["gold"])):
+            gold = (held["labels"][label] if label else held)["gold"]
+            goal = " / ".join(one for one in GOALS.get((corpus, label), ()) if one)
+            name = f"{title}, {label}" if label else f"**{title}**"
+            rows.append((name, gold, goal, *(_f1(system.get(corpus), label) for system in systems)))
+    return _table(header, rows)
+
+
+def _f1(figures: Mapping[str, Any] | None, label: str) -> str:
+    if figures is None:
+        return ""
+    own = figures["labels"].get(label) if label else figures
+    return f"{own['strict_f1']:.3f} / {own['relaxed_f1']:.3f}" if own else ""
+
+
+def _attachment(figures: Mapping[str, Any]) -> list[str]:
+    header = ("", "gold", "precision", "recall", "F1", "held back: gold", "F1")
+    return _table(
+        header,
+        (
+            (name, own["gold"], own["precision"], own["recall"], own["f1"], held["gold"], held["f1"])
+            for (name, own), held in zip(figures["training"].items(), figures["held_back"].values(), strict=True)
+        ),
+    )
+
+
+if __name__ == "__main__":
+    write_tables()

@@ -1,0 +1,214 @@
+"""Fit the network to documents, and say what it finds in others."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from corpus import GROUPS, Example, word_spans
+from network import Network
+from numpy.typing import NDArray
+from scoring import SpanOf
+from torch import Tensor, nn
+
+from services.nlp_coder.entity_features import EntityInput, EntityVocabulary, encoded, padded
+from services.nlp_coder.entity_model import KINDS
+from services.nlp_coder.entity_spans import BEGIN, END, INSIDE, SINGLE, edges, spans_of
+
+SEED = 20261128
+WIDTH, DILATIONS = 96, (1, 2, 1)
+EPOCHS, BATCH_WORDS = 10, 4000
+RATE, FADE = 3e-3, 0.998
+WORD_DROP = 0.1
+# How often a document is seen in an epoch: the corpus with most labels has fewest words.
+TURNS = {"maccrobat": 3, "chia": 2}
+# Notes only tell their kind, which needs less.
+NOTE_SHARE = 0.15
+KIND_OF = {"mtsamples": "note", "mts_dialog": "note"}
+# Of a document, the share of words from which its kind is told in training at least, so that fragments are told too.
+LEAST_SHARE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Labels that do not overlap; their states are scores `first` up to but not including `last`."""
+
+    corpus: str
+    labels: Sequence[str]
+    first: int
+    last: int
+
+
+def groups() -> list[Group]:
+    """Of all heads, in order."""
+    found, first = [], 0
+    for corpus, parts in GROUPS.items():
+        for labels in parts:
+            last = first + 1 + 4 * len(labels)
+            found.append(Group(corpus, list(labels), first, last))
+            first = last
+    return found
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A document as the network takes it. targets: int64 [groups, T], -1 where nothing is known."""
+
+    example: Example
+    given: EntityInput
+    targets: NDArray[np.int64]
+    kind: int
+
+
+def prepared(examples: Sequence[Example], vocabulary: EntityVocabulary) -> list[Prepared]:
+    """Inputs and targets."""
+    return [
+        Prepared(
+            one,
+            encoded(one.document, one.mentions, [(drug.first, drug.last) for drug in one.drugs], vocabulary),
+            _targets(one),
+            KINDS.index(KIND_OF.get(one.corpus, one.corpus)),
+        )
+        for one in examples
+    ]
+
+
+def _targets(example: Example) -> NDArray[np.int64]:
+    count = len(example.document.words)
+    found = np.full((len(groups()), count), -1, dtype=np.int64)
+    for number, group in enumerate(groups()):
+        if group.corpus == example.corpus:
+            found[number] = 0
+            for first, last, label in word_spans(example, group.labels):
+                base = 1 + 4 * group.labels.index(label)
+                found[number, first:last] = base + INSIDE
+                found[number, first], found[number, last - 1] = base + BEGIN, base + END
+                if last - first == 1:
+                    found[number, first] = base + SINGLE
+    return found
+
+
+def _batches(notes: Sequence[Prepared], random: np.random.Generator | None) -> Iterator[list[Prepared]]:
+    """Documents of about one length, at most `BATCH_WORDS` with their padding. random: None keeps an order."""
+    order = sorted(range(len(notes)), key=lambda index: len(notes[index].given.ids))
+    if random is not None:
+        order = random.permutation(len(notes)).tolist()
+        order = [
+            index
+            for start in range(0, len(order), 256)
+            for index in sorted(order[start : start + 256], key=lambda index: len(notes[index].given.ids))
+        ]
+    batches: list[list[Prepared]] = [[]]
+    longest = 0
+    for index in order:
+        length = len(notes[index].given.ids)
+        longest = max(longest, length)
+        if batches[-1] and longest * (len(batches[-1]) + 1) > BATCH_WORDS:
+            batches.append([])
+            longest = length
+        batches[-1].append(notes[index])
+    if random is not None:
+        batches = [batches[index] for index in random.permutation(len(batches))]
+    yield from batches
+
+
+def fit(
+    notes: Sequence[Prepared], known: NDArray[np.float32], vocabulary: EntityVocabulary, seed: int = SEED
+) -> Network:
+    """Train from scratch. Deterministic on one thread."""
+    torch.manual_seed(seed)
+    random = np.random.default_rng(seed)
+    words = [0, *vocabulary.ids]
+    affixes = torch.tensor([[0, 0], *(vocabulary.affixes(word) for word in words[1:])])
+    vectors = torch.tensor(np.concatenate([np.zeros((1, known.shape[1]), dtype=np.float32), known]))
+    network = Network(vectors, affixes, vocabulary.offsets[-1], WIDTH, DILATIONS, groups()[-1].last, len(KINDS))
+    optimizer = torch.optim.Adam(network.parameters(), lr=RATE, betas=(0.9, 0.99))
+    turns = [note for note in notes for _turn in range(TURNS.get(note.example.corpus, 1)) if note.targets.max() >= 0]
+    others = [note for note in notes if note.targets.max() < 0]
+    steps = EPOCHS * sum(1 for _ in _batches([*turns, *others[: int(len(others) * NOTE_SHARE)]], None))
+    rates = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min(1.0, (step + 1) / 100) * 0.5 * (1 + np.cos(np.pi * min(1.0, step / steps)))
+    )
+    faded = {name: value.detach().clone() for name, value in network.named_parameters()}
+    for epoch in range(EPOCHS):
+        network.train()
+        losses = []
+        few = [others[index] for index in random.permutation(len(others))[: int(len(others) * NOTE_SHARE)]]
+        for batch in _batches([*turns, *few], random):
+            loss = _loss(network, batch, vocabulary, affixes, random)
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimizer.step()
+            rates.step()
+            losses.append(loss.item())
+            with torch.no_grad():
+                for name, value in network.named_parameters():
+                    if name != "table.weight":
+                        faded[name].lerp_(value, 1 - FADE)
+        print(f"epoch {epoch + 1}: {np.mean(losses):.4f}", file=sys.stderr, flush=True)
+    with torch.no_grad():
+        for name, value in network.named_parameters():
+            if name != "table.weight":
+                value.copy_(faded[name])
+    return network.eval()
+
+
+def _loss(
+    network: Network,
+    batch: Sequence[Prepared],
+    vocabulary: EntityVocabulary,
+    affixes: Tensor,
+    random: np.random.Generator,
+) -> Tensor:
+    given = {name: torch.tensor(value) for name, value in padded([note.given for note in batch]).items()}
+    ids, mask = given["ids"].long(), given["mask"]
+    length = ids.shape[1]
+    # A word that the vocabulary lacks has its affixes alone.
+    dropped = torch.tensor(random.random(ids.shape[:2]) < WORD_DROP) & (ids[:, :, 0] < vocabulary.offsets[1])
+    ids[:, :, :2] = torch.where(dropped.unsqueeze(-1), affixes[ids[:, :, 0].clamp(max=len(affixes) - 1)], ids[:, :, :2])
+    pooled = torch.zeros_like(mask)
+    targets = np.full((len(batch), len(groups()), length), -1, dtype=np.int64)
+    for row, note in enumerate(batch):
+        count = len(note.given.ids)
+        part = max(1, int(count * random.uniform(LEAST_SHARE, 1.0)))
+        start = int(random.integers(0, count - part + 1))
+        pooled[row, start : start + part] = 1.0
+        targets[row, :, :count] = note.targets
+    scores, kinds = network(ids, given["same"].long(), mask, pooled)
+    wanted = torch.tensor(targets)
+    loss = nn.functional.cross_entropy(kinds, torch.tensor([note.kind for note in batch])) * mask.sum() * 0.02
+    for number, group in enumerate(groups()):
+        rows = [row for row, note in enumerate(batch) if note.example.corpus == group.corpus]
+        if rows:
+            own = scores[rows][:, :, group.first : group.last].reshape(-1, group.last - group.first)
+            loss = loss + nn.functional.cross_entropy(
+                own, wanted[rows, number].reshape(-1), ignore_index=-1, reduction="sum"
+            )
+    return loss / mask.sum()
+
+
+def scores_of(
+    network: Network, notes: Sequence[Prepared]
+) -> Iterator[tuple[Prepared, NDArray[np.float32], NDArray[np.float32]]]:
+    """Each document with the scores of its words and of its kind."""
+    network.eval()
+    with torch.inference_mode():
+        for batch in _batches(notes, None):
+            given = {name: torch.tensor(value) for name, value in padded([note.given for note in batch]).items()}
+            scores, kinds = network(given["ids"].long(), given["same"].long(), given["mask"])
+            for row, note in enumerate(batch):
+                yield note, scores[row, : len(note.given.ids)].numpy(), kinds[row].numpy()
+
+
+def found_in(example: Example, states: Sequence[NDArray[np.integer]]) -> list[SpanOf]:
+    """Spans of a document's own head, from the states of every group, as the service makes them."""
+    found = []
+    for group, own in zip(groups(), states, strict=True):
+        if group.corpus == example.corpus:
+            for first, last, label in spans_of(own.tolist(), group.labels):
+                found.append((*edges(example.document, first, last, label), label))
+    return found
