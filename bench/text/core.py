@@ -1,7 +1,8 @@
 """nlp-coder's own reading in one process: what the service does with a note, the model run here and not on Triton.
 
-Run by `bench.text.measure`: a JSON object {"texts"} a line in, one with the times out. The argument is how many notes
-are under way at a time: with more than one the model, which needs no interpreter, runs beside the reading of the next.
+Run by `bench.text.measure`: a JSON object {"texts"} a line in, one with the times out. The first argument is how many
+notes are under way at a time: with more than one the models, which need no interpreter, run beside the reading of the
+next. The second, `codes-alone`, leaves out what the code set does not name: medications, tests, places of the body.
 """
 
 import asyncio
@@ -58,10 +59,13 @@ class InProcess:
         return self._versions[model]
 
 
+CODES_ALONE = "codes-alone"
+
+
 async def _main() -> None:
     answers, sys.stdout = sys.stdout, sys.stderr
     at_a_time = int(sys.argv[1])
-    settings = NlpCoderSettings()
+    settings = NlpCoderSettings(entities=sys.argv[2:] != [CODES_ALONE])
     collect_less_often()
     coder = make_coder(settings, InProcess(settings, beside=at_a_time > 1), utc_now)
     print("{}", file=answers, flush=True)

@@ -8,14 +8,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from bench.text.core import CODES_ALONE
 from bench.text.subject import Reader, Subject, running
 
 MEDSPACY = ("medspacy==1.3.1", "spacy==3.7.5", "numpy==1.26.4")
 PREPARE_S = 300.0
 TURN = 50
 TOGETHER = 8
-CORE = "nlp-coder"
-CORE_TOGETHER = "nlp-coder, eight at a time"
+CORE = "nlp-coder, codes"
+CORE_TOGETHER = "nlp-coder, codes, eight at a time"
+WITH_ENTITIES = "nlp-coder, all"
+WITH_ENTITIES_TOGETHER = "nlp-coder, all, eight at a time"
 SHIPPED = "medspaCy 1.3.1 as shipped"
 PIPED = "medspaCy 1.3.1, pipe of eight"
 
@@ -40,8 +43,10 @@ def _turn(readers: Sequence[Reader], texts: Sequence[str]) -> None:
 
 def _commands(folder: Path) -> Iterator[tuple[str, list[str]]]:
     core = [sys.executable, "-m", "bench.text.core"]
-    yield CORE, [*core, "1"]
-    yield CORE_TOGETHER, [*core, str(TOGETHER)]
+    yield CORE, [*core, "1", CODES_ALONE]
+    yield CORE_TOGETHER, [*core, str(TOGETHER), CODES_ALONE]
+    yield WITH_ENTITIES, [*core, "1"]
+    yield WITH_ENTITIES_TOGETHER, [*core, str(TOGETHER)]
     python = medspacy_python(folder)
     if python:
         script = str(Path(__file__).with_name("medspacy_peer.py"))

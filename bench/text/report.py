@@ -5,14 +5,20 @@ from dataclasses import asdict
 from typing import Any
 
 from bench.text.batches import Batching
-from bench.text.measure import CORE, CORE_TOGETHER, PIPED, SHIPPED
+from bench.text.measure import CORE, CORE_TOGETHER, PIPED, SHIPPED, WITH_ENTITIES, WITH_ENTITIES_TOGETHER
 from bench.text.service import Load, Service
 from bench.text.subject import Subject
 from ward.account import quantiles
 
 GOAL = 15.0
 # Who is held against whom: a note at a time, and as many at a time as each can make use of.
-PAIRS = ((CORE, SHIPPED), (CORE_TOGETHER, SHIPPED), (CORE_TOGETHER, PIPED))
+PAIRS = (
+    (CORE, SHIPPED),
+    (CORE_TOGETHER, SHIPPED),
+    (CORE_TOGETHER, PIPED),
+    (WITH_ENTITIES, SHIPPED),
+    (WITH_ENTITIES_TOGETHER, PIPED),
+)
 NO_PEER = "medspaCy could not be had (that takes uv and a package index, or uv's cache): nothing to compare with."
 
 
@@ -75,7 +81,9 @@ def table(origin: str, subjects: Sequence[Subject], service: Service, batchings:
     """For people."""
     lines = [f"{origin}.", "", "One process each, the same notes, some at a turn:", HEADER]
     lines += [_row(subject) for subject in subjects]
-    lines += [f"{one.name} gives a note: {one.output}." for one in subjects if one.name in (CORE, SHIPPED)]
+    lines += [
+        f"{one.name} gives a note: {one.output}." for one in subjects if one.name in (CORE, WITH_ENTITIES, SHIPPED)
+    ]
     found = ratios(subjects)
     lines += [
         f"{name}: {ratio['clock']:.1f} times the notes by the clock, {ratio['processor']:.1f} times by processor time"

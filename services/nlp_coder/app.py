@@ -55,6 +55,7 @@ def make_coder(settings: NlpCoderSettings, triton: Inference, clock: Clock) -> C
         icd_coder=model,
         entity_tables=load_entity_tables(),
         note_entities=entities,
+        with_entities=settings.entities,
         clock=clock,
         max_note_chars=settings.max_note_chars,
     )
@@ -68,9 +69,10 @@ def collect_less_often() -> None:
 
 
 async def _probe(coder: Coder) -> None:
-    """A real inference of each model."""
+    """A real inference of each model that is asked."""
     await coder.icd_coder.probe()
-    await coder.note_entities.probe()
+    if coder.with_entities:
+        await coder.note_entities.probe()
 
 
 async def main(settings: NlpCoderSettings, clock: Clock = utc_now) -> None:

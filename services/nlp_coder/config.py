@@ -18,4 +18,9 @@ class NlpCoderSettings(ServiceSettings):
     model_wait_s: float = Field(
         8.0, ge=0, description="Seconds of an outage of Triton that a note waits; then the dictionary alone answers."
     )
+    entities: bool = Field(
+        default=True,
+        description="Whether medications, tests and whatever else the code set does not name are marked; without, a "
+        "note takes half the time.",
+    )
     batch_notes: int = Field(32, gt=0, description="Notes handled at a time.")

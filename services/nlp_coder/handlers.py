@@ -53,7 +53,10 @@ _FOR_NOTES = ("maccrobat",)
 
 @dataclass(frozen=True, slots=True)
 class Coder:
-    """What coding a note needs. `max_note_chars`: characters that are read."""
+    """What coding a note needs. `max_note_chars`: characters that are read.
+
+    with_entities: whether entities beyond those of the dictionary are marked.
+    """
 
     reader: Reader
     ranker: Ranker
@@ -65,6 +68,7 @@ class Coder:
     note_entities: NoteEntities
     clock: Clock
     max_note_chars: int
+    with_entities: bool = True
 
     def __repr__(self) -> str:
         """Short: 100 MB of tables are nothing to print."""
@@ -86,12 +90,13 @@ class _Wanted:
 class _Prepared:
     """A note, read, with its candidate codes, model input (a window, or more) and report findings.
 
-    kind: what the sender says, else what the text shows; "" for neither. words: input of the entity model.
+    kind: what the sender says, else what the text shows; "" for neither. words: input of the entity model, None where
+    it is not asked.
     """
 
     note: ReadNote
     drugs: list[DrugMention]
-    words: EntityInput
+    words: EntityInput | None
     kind: str
     candidates: Candidates
     inputs: list[ModelInput]
@@ -171,9 +176,8 @@ async def _prepared(text: str, kind: str, deps: Coder, *, is_long: bool) -> _Pre
 def _read(text: str, kind: str, deps: Coder) -> _Prepared:
     started = time.thread_time()
     note = read_note(text, deps.reader)
-    drugs = drugs_in(note.document, deps.entity_tables.drugs)
-    places = [(one.first, one.last) for one in drugs]
-    words = encoded(note.document, note.mentions, places, deps.note_entities.vocabulary)
+    drugs = drugs_in(note.document, deps.entity_tables.drugs) if deps.with_entities else []
+    words = _words(note, drugs, deps)
     vocabulary = deps.icd_coder.vocabulary
     candidates = candidates_of(note, deps.ranker.hits)
     windows = windows_in(note.document, note.mentions, vocabulary)
@@ -189,6 +193,14 @@ def _read(text: str, kind: str, deps: Coder) -> _Prepared:
     return _Prepared(note, drugs, words, own_kind, candidates, inputs, findings)
 
 
+def _words(note: ReadNote, drugs: Sequence[DrugMention], deps: Coder) -> EntityInput | None:
+    """Input of the entity model; None for a text without words, or where it is not asked."""
+    if not (deps.with_entities and len(note.document.words)):
+        return None
+    places = [(one.first, one.last) for one in drugs]
+    return encoded(note.document, note.mentions, places, deps.note_entities.vocabulary)
+
+
 def warm_up(deps: Coder) -> None:
     """Have everything compiled, or loaded, that reading a note needs, so that none waits for it."""
     for text in _WARMING:
@@ -201,7 +213,10 @@ _WARMING = ("HISTORY: No fever, right leg pain.", "HISTORY: No fever, 39 \u00b0C
 
 async def _asked(prepared: _Prepared, deps: Coder, coded: NoteCoded) -> _Answers:
     """What the models say, with `coded` naming those that answered and why others did not."""
-    codes, entities = await asyncio.gather(_predicted(prepared, deps), _labelled(prepared, deps))
+    if prepared.words is None:
+        codes, entities = await _predicted(prepared, deps), None
+    else:
+        codes, entities = await asyncio.gather(_predicted(prepared, deps), _labelled(prepared, deps))
     for answer, without in ((codes, _ALONE), (entities, _NAMED_ALONE)):
         if isinstance(answer, ModelUnavailable):
             log.warning("a model did not answer", message_id=coded.note_message_id, reason=answer.reason)
@@ -228,8 +243,8 @@ async def _predicted(prepared: _Prepared, deps: Coder) -> Prediction | ModelUnav
 
 
 async def _labelled(prepared: _Prepared, deps: Coder) -> EntityPrediction | ModelUnavailable | None:
-    """The entity model's answer, or why there is none; None for a text without words."""
-    if not len(prepared.words.ids):
+    """The entity model's answer, or why there is none; None where it is not asked."""
+    if prepared.words is None:
         return None
     try:
         return await deps.note_entities.predict(prepared.words)

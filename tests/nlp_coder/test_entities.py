@@ -171,3 +171,12 @@ async def test_entities_of_any_text_are_in_order_and_slice_to_words(coder: Coder
             assert text[attribute.span.start : attribute.span.end].strip()
     others = sorted((one.span.start, one.span.end) for one in answer.entities if not _stands_apart(one))
     assert all(first[1] <= second[0] for first, second in pairwise(others))
+
+
+async def test_without_entities_the_note_is_coded_alike_and_the_dictionary_marks_what_it_knows(coder: Coder) -> None:
+    text = "Takes lisinopril 10 mg daily for hypertension."
+    whole, codes_alone = await coded(coder, text), await coded(replace(coder, with_entities=False), text)
+    assert codes_alone.codes == whole.codes
+    assert [entity.code for entity in codes_alone.entities] == ["I10"]
+    assert {model.name for model in codes_alone.models} == {"icd_coder"}
+    assert not codes_alone.degraded
