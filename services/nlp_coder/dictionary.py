@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from bisect import insort
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -118,13 +118,16 @@ def find_mentions(dictionary: Dictionary, document: Document) -> list[Mention]:
         if not (document.words.norms[first] in _ALSO_WORDS and last == first + 1 and not _is_shouted(document, first))
     ]
     for long in bridged(dictionary, document):
-        met = [one for one in found if one.first < long.last and long.first < one.last]
+        begin = bisect_right(found, long.first, key=_last_of)
+        end = bisect_left(found, long.last, lo=begin, key=_first_of)
         # It takes the place of shorter terms inside it, and of nothing else.
         if all(long.first <= one.first and one.last <= long.last and one.last - one.first < long.last - long.first
-               for one in met):  # fmt: skip
-            found = [one for one in found if one not in met]
-            insort(found, long, key=attrgetter("first"))
+               for one in found[begin:end]):  # fmt: skip
+            found[begin:end] = [long]
     return found
+
+
+_first_of, _last_of = attrgetter("first"), attrgetter("last")
 
 
 def bridged(dictionary: Dictionary, document: Document) -> Iterator[Mention]:
