@@ -75,9 +75,13 @@ def mtsamples_rows() -> list[Row]:
         return []
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         texts = {note["id"]: note["text"] for note in map(json.loads, lines)}
-    table = (TABLES / "mtsamples.tsv").read_text(encoding="utf-8").splitlines()
-    labelled = [line.split("\t") for line in table if line and not line.startswith("#")]
-    return [Row(texts[note], _statuses(findings), {}, note) for note, findings in labelled]
+    return _labelled("mtsamples.tsv", texts)
+
+
+def _labelled(table: str, texts: Mapping[str, str]) -> list[Row]:
+    lines = (TABLES / table).read_text(encoding="utf-8").splitlines()
+    labelled = [line.split("\t") for line in lines if line and not line.startswith("#")]
+    return [Row(texts[name], _statuses(findings), {}, name) for name, findings in labelled]
 
 
 def _statuses(cell: str) -> Statuses:
@@ -228,26 +232,32 @@ _SILVER: Mapping[str, str] = {
 _SILVER_STATUS = {"definitely present": "positive", "uncertain": "uncertain", "definitely absent": "negative"}
 
 
-def _silver_rows(python: Path) -> Iterator[Row]:
+def _samples(python: Path) -> Path:
     code = "import importlib.util as u; print(u.find_spec('radlabels').origin)"
     done = subprocess.run(  # noqa: S603 - the interpreter that the caller names
         [python, "-c", code], capture_output=True, text=True, check=True
     )
-    samples = Path(done.stdout.strip()).parent / "samples"
+    return Path(done.stdout.strip()).parent / "samples"
+
+
+def _silver_texts(samples: Path) -> Mapping[str, str]:
+    paths = sorted((samples / "synthetic_reports").glob("*.txt"))
+    return {path.stem: path.read_text(encoding="utf-8") for path in paths}
+
+
+def _silver_rows(samples: Path, texts: Mapping[str, str]) -> Iterator[Row]:
     labels = json.loads((samples / "synthetic_labels.json").read_text(encoding="utf-8"))
-    for name, said in sorted(labels.items()):
+    for name, text in texts.items():
         found: dict[str, str] = {}
         for silver, ours in _SILVER.items():
-            if silver in said:
-                status = _SILVER_STATUS[said[silver]]
+            if silver in labels[name]:
+                status = _SILVER_STATUS[labels[name][silver]]
                 found[ours] = max(found.get(ours, _STRENGTH[0]), status, key=_STRENGTH.index)
-        text = (samples / "synthetic_reports" / f"{name}.txt").read_text(encoding="utf-8")
         yield Row(text, found, {}, "looked at" if int(name[-1]) % 2 else "not looked at")
 
 
-def _print_silver(python: Path) -> None:
+def _print_silver(every: Sequence[Row]) -> None:
     compared = frozenset(_SILVER.values())
-    every = list(_silver_rows(python))
     for part in ("looked at", "not looked at"):
         rows = [row for row in every if row.phenomenon == part]
         for name, reader in {"vigil": our_statuses, "keywords": keyword_statuses}.items():
@@ -288,7 +298,12 @@ def main() -> None:
     readers: dict[str, Reader] = {"vigil": our_statuses, "keywords": keyword_statuses}
     tables = {name: challenge_rows(TABLES / name) for name in CHALLENGE}
     reports = mtsamples_rows()
-    for name, rows in {**tables, **({"mtsamples.tsv": reports} if reports else {})}.items():
+    shown = tables | ({"mtsamples.tsv": reports} if reports else {})
+    samples = _samples(chosen.silver) if chosen.silver else None
+    texts = _silver_texts(samples) if samples else {}
+    if texts:
+        shown |= {"radlabels.tsv": _labelled("radlabels.tsv", texts)}
+    for name, rows in shown.items():
         print(f"{name}: {len(rows)} reports, {len(pairs([row.statuses for row in rows]))} pairs of label and status")
         for reader_name, reader in readers.items():
             _print_scores(reader_name, rows, [reader(row.text) for row in rows])
@@ -296,9 +311,9 @@ def main() -> None:
             print(f"details of a finding: F1 {details_f1(rows):.3f}\n")
     every = [row for rows in tables.values() for row in rows]
     _print_labels(every, readers)
-    if chosen.silver:
+    if samples:
         print()
-        _print_silver(chosen.silver)
+        _print_silver(list(_silver_rows(samples, texts)))
     _print_speed(reports or every)
 
 

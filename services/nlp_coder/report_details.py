@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.nlp_coder.document import Document
@@ -18,6 +18,9 @@ _OF_ITSELF = frozenset(
 _PREDICATES = frozenset({"is", "are", "was", "were", "now", "appear", "appears", "remain", "remains", "of"})
 # Words between a predicate and the degree that it tells, and between a side and its region.
 _PREDICATE_WORDS, _SIDE_WORDS = 3, 4
+# Words from the beginning of a clause, or from what leads to a place, within which it still belongs to a mention.
+_CLAUSE_WORDS, _LEADING_WORDS = 4, 6
+_LEADING = frozenset({"in", "within", "at", "throughout", "over", "involving", "of"})
 _LENGTH = re.compile(
     r"(?<![\w.])(\d{1,3}(?:\.\d{1,2})?)((?:\s*(?:x|by)\s*\d{1,3}(?:\.\d{1,2})?){0,2})[\s-]*(mm|cm|millimet\w{1,3}|centimet\w{1,3})\b",
     re.IGNORECASE,
@@ -37,6 +40,7 @@ _DIRECTIONS: Mapping[str, str] = {
     "past": "below",
     "within": "from",
 }
+_MORE = frozenset({"worse", "improved"})
 # Findings that are measured by their largest diameter, or by how far something is moved.
 _MEASURED = frozenset(
     {"nodule", "mass", "lung_lesion", "pneumothorax", "pleural_effusion", "brain_mass", "brain_haemorrhage"}
@@ -91,7 +95,7 @@ def _detail(name: str, document: Document, cue: Found) -> Detail:
 def _severity(document: Document, mention: Mention) -> list[Detail]:
     norms = document.words.norms
     # "Minimally displaced" and "slightly larger" say nothing of how much there is.
-    changes = {cue.first for cue in _cues(mention, "change")}
+    changes = {cue.first for cue in _cues(mention, "change") if isinstance(cue.value, Cue) and cue.value.value in _MORE}
     cues = [
         cue
         for cue in _cues(mention, "severity")
@@ -106,7 +110,8 @@ def _severity(document: Document, mention: Mention) -> list[Detail]:
 
 def _is_predicate(document: Document, cue: Found, mention: Mention) -> bool:
     start = max(mention.zones.after[0], cue.first - _PREDICATE_WORDS)
-    return not _PREDICATES.isdisjoint(document.words.norms[start : cue.first])
+    # "Effusion small" needs no verb.
+    return cue.first == mention.last or not _PREDICATES.isdisjoint(document.words.norms[start : cue.first])
 
 
 def _laterality(
@@ -146,10 +151,35 @@ def _places(
         if is_device:
             is_own = within(found, zones.after) or (body != "chest" and within(found, zones.noun))
         else:
-            is_own = body != "device" and any(within(found, zone) for zone in (zones.noun, zones.after, zones.before))
+            is_own = _is_of_body(mention.label, body) and (
+                within(found, zones.noun)
+                or (within(found, zones.after) and _is_close(document, found, mention))
+                or (within(found, zones.before) and _is_led_to(document, found))
+            )
         if is_own:
             for name in _sided(document, found, found.value, mention, regions, is_device=is_device):
                 yield found, name
+
+
+def _is_of_body(label: str, body: str) -> bool:
+    if label == "fracture":
+        return body != "device"
+    return body == ("brain" if label.startswith("brain_") else "chest")
+
+
+def _is_close(document: Document, found: Found, mention: Mention) -> bool:
+    """Whether what follows a mention stands in its clause, or begins the next one."""
+    clauses, opens = document.clauses, found.first
+    if clauses[opens] == clauses[mention.last - 1]:
+        return True
+    while opens > mention.last and clauses[opens - 1] == clauses[found.first]:
+        opens -= 1
+    return found.first - opens < _CLAUSE_WORDS
+
+
+def _is_led_to(document: Document, found: Found) -> bool:
+    """Whether a place before a mention is where it lies: "In the right lower lobe there is a nodule"."""
+    return not _LEADING.isdisjoint(document.words.norms[max(0, found.first - _CLAUSE_WORDS) : found.first])
 
 
 def _sided(
@@ -196,17 +226,22 @@ def _is_plural(document: Document, found: Found) -> bool:
 
 
 def _change(document: Document, mention: Mention) -> list[Detail]:
-    norms = document.words.norms
-    for zone, follows in ((mention.zones.noun, None), (mention.zones.before, None), (mention.zones.after, False)):
-        for cue in _cues(mention, "change"):
-            if within(cue, zone) and (follows is None or not _is_of_following(norms, cue)):
-                return _stated(document, mention, cue)
-    leading = [
+    norms, zones = document.words.norms, mention.zones
+    cues = list(_cues(mention, "change"))
+    told = [cue for cue in cues if within(cue, zones.noun)]
+    told += [cue for cue in cues if within(cue, zones.before) and _is_of_all(cue)]
+    told += [
         cue
-        for cue in _cues(mention, "change")
-        if _is_of_following(norms, cue) and 0 <= mention.zones.noun[0] - cue.last <= _SIDE_WORDS + 1
+        for cue in cues
+        if within(cue, zones.after) and not _is_of_following(norms, cue) and _is_close(document, cue, mention)
     ]
-    return _stated(document, mention, leading[-1]) if leading else []
+    told += [cue for cue in cues if _is_of_following(norms, cue) and 0 <= zones.noun[0] - cue.last <= _LEADING_WORDS]
+    return _stated(document, mention, told[0]) if told else []
+
+
+def _is_of_all(cue: Found) -> bool:
+    """Whether a change is said of all that follows: "again seen is", but not "increased attenuation"."""
+    return isinstance(cue.value, Cue) and cue.value.value in {"new", "unchanged"}
 
 
 def _stated(document: Document, mention: Mention, cue: Found) -> list[Detail]:
@@ -216,9 +251,13 @@ def _stated(document: Document, mention: Mention, cue: Found) -> list[Detail]:
     return [_detail("change", document, cue)] if is_gone == (mention.status == "negative") else []
 
 
-def _is_of_following(norms: list[str], cue: Found) -> bool:
-    after = norms[cue.last : cue.last + 3]
-    return bool(after) and after[0] in _OF_FOLLOWING and _OF_ITSELF.isdisjoint(after)
+def _is_of_following(norms: Sequence[str], cue: Found) -> bool:
+    """Whether a change is said of what follows: "an increase in the size of", but not "increased in size"."""
+    after = norms[cue.last : cue.last + _LEADING_WORDS]
+    if not after or after[0] not in _OF_FOLLOWING:
+        return False
+    own = next((index for index, word in enumerate(after) if word in _OF_ITSELF), None)
+    return own is None or "of" in after[own + 1 : own + 2]
 
 
 def _size(document: Document, mention: Mention) -> list[Detail]:

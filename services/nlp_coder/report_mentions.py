@@ -303,7 +303,9 @@ def _status(sentence: _Sentence, index: int, reading: Reading) -> FindingStatus 
 
 
 def _is_seen(sentence: _Sentence, index: int, reading: Reading) -> bool:
-    """Whether what is past has left what is seen: "a remote infarct", "prior rib fractures"."""
+    """Whether what is past is still there: "a remote infarct", "prior rib fractures", "previous edema has improved"."""
+    if any(within(cue, sentence.zones[index].after) for cue in _cues(sentence, "change")):
+        return True
     labels = {meaning.label for meaning in sentence.matches[index][2]}
     trigger, noun = reading.trigger, sentence.zones[index].noun
     return not _LASTING.isdisjoint(labels) and trigger is not None and noun[0] <= trigger[0] and trigger[1] <= noun[1]

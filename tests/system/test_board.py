@@ -366,7 +366,8 @@ def test_a_report_is_shown_with_its_findings_marked_by_what_they_say(stack: Stac
     add_findings(note, findings_of(read(REPORT, load_grammar()), load_report_terms(), "radiology"))
     patient.send(Topic.NOTES_CODED, [note])
     page.locator(row_of(page, patient)).click(timeout=30_000)
-    page.keyboard.press("4")
+    expect(page.locator("#detail")).to_contain_text("61 years", timeout=30_000)
+    page.get_by_role("tab", name="Notes").click()
     expect(page.locator(".note-list button")).to_contain_text(["Radiology"], timeout=30_000)
     items = page.locator(".report .code")
     expect(items).to_contain_text(
