@@ -7,6 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from operator import attrgetter
 
 from services.nlp_coder.assertion import Reading
 from services.nlp_coder.document import Document
@@ -20,8 +21,9 @@ SILENT_SECTIONS = frozenset(
     {"indication", "technique", "comparison", "past_medical_history", "family_history", "history_of_present_illness"}
 )
 _ASKING = frozenset({"indication", "past_medical_history", "history_of_present_illness"})
-# Their first lines, up to a blank one: findings without a header of their own follow after it.
-_PARAGRAPH = re.compile(r"\s*(?:[^\n]*\S[^\n]*(?:\n|$))*")
+# They say nothing up to a blank line: findings without a header of their own follow after it.
+_BLANK_LINE = re.compile(r"\n[ \t\r]*\n")
+_INK = re.compile(r"\S")
 # Where findings follow in the same paragraph, they follow late. These and the other counts of words are local.
 _SHORT_SECTIONS, _SHORT_SECTION_WORDS = frozenset({"technique", "comparison"}), 60
 _NOUN_WORDS = 7
@@ -42,6 +44,8 @@ _LASTING = frozenset({"brain_infarct", "fracture"})
 _AFTER = frozenset({"after", "following", "post", "status", "s/p", "with", "despite", "since"})
 # Words within which "evaluate for" makes what follows no finding, and "removal of" a device that is gone.
 _SILENT_REACH, _REMOVED_REACH = 5, 7
+# Words before and after a mention in which anything is looked for that may be said of it.
+_REACH = 40
 # Words that it takes for a report to be of neither chest nor brain.
 _ELSEWHERE = 3
 # "Frontal view" is no brain.
@@ -74,7 +78,7 @@ class Zones:
 class Mention:
     """A finding or device at words `first` to `last`.
 
-    is_qualified: denied for a part only. cues: all of its sentence, in order.
+    is_qualified: denied for a part only. cues: of its sentence, within reach, in order.
     """
 
     first: int
@@ -114,6 +118,15 @@ class _Sentence:
     cues: list[Found]
     alternatives: set[int]
 
+    def near(self, index: int) -> Sequence[Found]:
+        """Cues within reach of a match, so that a report costs what its length says."""
+        first, last, _meanings = self.matches[index]
+        low = bisect_left(self.cues, first - _REACH, key=_first_of)
+        return self.cues[low : bisect_right(self.cues, last + _REACH, lo=low, key=_first_of)]
+
+
+_first_of = attrgetter("first")
+
 
 @dataclass(frozen=True, slots=True)
 class _Body:
@@ -125,7 +138,8 @@ class _Body:
 
     def near(self, first: int, last: int, start: int, end: int) -> Region:
         """What the nearest of them among the words `start` to `end` tells, else what most do."""
-        low, high = bisect_left(self.words, start), bisect_left(self.words, end)
+        low = bisect_left(self.words, max(start, first - _REACH))
+        high = bisect_left(self.words, min(end, last + _REACH))
         if low == high:
             return self.mostly
         nearest = min(
@@ -140,12 +154,13 @@ class _Body:
 
 def mentions_of(document: Document, terms: ReportTerms) -> tuple[list[Mention], Region]:
     """Mentions in order, and the part of the body that most of the report is about."""
-    body = _body(document, terms)
-    matches = [
-        (first, last, meanings)
-        for first, last, meanings in found_in(terms.findings, document, 0, len(document.words))
-        if meanings[0].label is not None and not _is_silent_place(document, first, last)
-    ]
+    body, silences = _body(document, terms), _silences(document)
+    matches: list[Match] = []
+    for first, last, meanings in found_in(terms.findings, document, 0, len(document.words)):
+        character, word = silences[document.section[first]]
+        is_silent = document.words.starts[first] < character and first < word
+        if meanings[0].label is not None and not is_silent and not document.in_header(last - 1):
+            matches.append((first, last, meanings))
     mentions: list[Mention] = []
     for number, group in groupby(matches, key=lambda match: document.sentence[match[0]]):
         sentence = _sentence(document, terms, number, list(group))
@@ -170,17 +185,19 @@ def _is_of_view(norms: Sequence[str], index: int) -> bool:
     return norms[index] == "frontal" and index + 1 < len(norms) and norms[index + 1] in _OF_VIEWS
 
 
-def _is_silent_place(document: Document, first: int, last: int) -> bool:
-    if document.in_header(last - 1):
-        return True
-    section = document.sections[document.section[first]]
-    if section.name not in SILENT_SECTIONS:
-        return False
-    paragraph = _PARAGRAPH.match(document.text, section.body)
-    if paragraph is not None and document.words.starts[first] >= paragraph.end():
-        return False
-    opens = bisect_left(document.words.starts, section.body)
-    return section.name not in _SHORT_SECTIONS or first - opens < _SHORT_SECTION_WORDS
+def _silences(document: Document) -> list[tuple[int, int]]:
+    """Of each section the characters up to which it says nothing, and the words up to which it may; 0 for none."""
+    found = []
+    for section in document.sections:
+        if section.name not in SILENT_SECTIONS:
+            found.append((0, 0))
+            continue
+        ink = _INK.search(document.text, section.body, section.end)
+        blank = _BLANK_LINE.search(document.text, ink.start(), section.end) if ink else None
+        opens = bisect_left(document.words.starts, section.body)
+        words = _SHORT_SECTION_WORDS if section.name in _SHORT_SECTIONS else len(document.words)
+        found.append((blank.start() if blank else section.end, opens + words))
+    return found
 
 
 def _sentence(document: Document, terms: ReportTerms, number: int, matches: list[Match]) -> _Sentence:
@@ -237,27 +254,26 @@ def _alternatives(document: Document, matches: Sequence[Match]) -> set[int]:
 def _mentions(sentence: _Sentence, index: int, body: _Body) -> Iterator[Mention]:
     """What a match means there; nothing when it is only looked for, or of another patient, time or part of the body."""
     first, last, meanings = sentence.matches[index]
-    if _is_looked_for(sentence, first):
+    cues = sentence.near(index)
+    if _is_looked_for(sentence, first, cues):
         return
     document, zones = sentence.document, sentence.zones[index]
     needed = {meaning.region for meaning in meanings} - {None}
     about = body.near(first, last, sentence.start, sentence.end) if needed else None
     is_read = any(meaning.status is None for meaning in meanings)
     reading = document.reading(first, last) if is_read else None
-    read_status = _status(sentence, index, reading) if reading is not None else None
-    if read_status not in (None, "negative") and _is_argued_against(sentence, first):
+    read_status = _status(sentence, index, reading, cues) if reading is not None else None
+    if read_status not in (None, "negative") and _is_argued_against(first, cues):
         read_status = "negative"
     for meaning in meanings:
         status = meaning.status or read_status
         if meaning.label is None or status is None or meaning.region not in (None, about):
             continue
         if meaning.label == SUPPORT_DEVICES:
-            status = _of_device(sentence, status, reading, zones)
+            status = _of_device(sentence, status, reading, zones, cues)
         is_qualified = status == "negative" and reading is not None and _is_qualified(sentence, reading, zones)
         is_impression = document.section_name(first) == IMPRESSION
-        yield Mention(
-            first, last, meaning.label, meaning.device, status, is_qualified, is_impression, zones, sentence.cues
-        )
+        yield Mention(first, last, meaning.label, meaning.device, status, is_qualified, is_impression, zones, cues)
 
 
 def within(found: Found, zone: tuple[int, int]) -> bool:
@@ -265,25 +281,25 @@ def within(found: Found, zone: tuple[int, int]) -> bool:
     return zone[0] <= found.first and found.last <= zone[1]
 
 
-def _cues(sentence: _Sentence, kind: str) -> Iterator[Found]:
-    return (cue for cue in sentence.cues if isinstance(cue.value, Cue) and cue.value.kind == kind)
+def _cues(cues: Sequence[Found], kind: str) -> Iterator[Found]:
+    return (cue for cue in cues if isinstance(cue.value, Cue) and cue.value.kind == kind)
 
 
-def _is_looked_for(sentence: _Sentence, first: int) -> bool:
+def _is_looked_for(sentence: _Sentence, first: int, cues: Sequence[Found]) -> bool:
     clauses = sentence.document.clauses
     return any(
         0 <= first - cue.last <= _SILENT_REACH and clauses[cue.last - 1] == clauses[first]
-        for cue in _cues(sentence, "silent")
+        for cue in _cues(cues, "silent")
     )
 
 
-def _is_argued_against(sentence: _Sentence, first: int) -> bool:
-    return any(0 <= first - cue.last <= _SILENT_REACH for cue in _cues(sentence, "against"))
+def _is_argued_against(first: int, cues: Sequence[Found]) -> bool:
+    return any(0 <= first - cue.last <= _SILENT_REACH for cue in _cues(cues, "against"))
 
 
-def _status(sentence: _Sentence, index: int, reading: Reading) -> FindingStatus | None:
+def _status(sentence: _Sentence, index: int, reading: Reading, cues: Sequence[Found]) -> FindingStatus | None:
     """None when the mention is not about this study of this patient."""
-    zones, cues = sentence.zones[index], sentence.cues
+    zones = sentence.zones[index]
     if reading.experiencer != "patient" or reading.status == "hypothetical":
         return None
     if reading.status == "absent":
@@ -293,25 +309,25 @@ def _status(sentence: _Sentence, index: int, reading: Reading) -> FindingStatus 
         improved = [cue for cue in cues if cue.value == IMPROVED]
         is_left = any(within(cue, zones.after) or 0 <= zones.noun[1] - cue.last <= _LEFT_WORDS for cue in improved)
         return "positive" if is_left else "negative"
-    if reading.historical and not _is_seen(sentence, index, reading):
+    if reading.historical and not _is_seen(sentence, index, reading, cues):
         return None
-    is_doubted = reading.status == "possible" and not _doubts_other(sentence, index, reading)
+    is_doubted = reading.status == "possible" and not _doubts_other(sentence, index, reading, cues)
     is_open = any(cue.value == IF_ANY and (within(cue, zones.after) or within(cue, zones.noun)) for cue in cues)
     is_borderline = "borderline" in sentence.document.words.norms[zones.noun[0] : zones.noun[1]]
     is_one_of = index in sentence.alternatives
     return "uncertain" if is_doubted or is_open or is_borderline or is_one_of else "positive"
 
 
-def _is_seen(sentence: _Sentence, index: int, reading: Reading) -> bool:
+def _is_seen(sentence: _Sentence, index: int, reading: Reading, cues: Sequence[Found]) -> bool:
     """Whether what is past is still there: "a remote infarct", "prior rib fractures", "previous edema has improved"."""
-    if any(within(cue, sentence.zones[index].after) for cue in _cues(sentence, "change")):
+    if any(within(cue, sentence.zones[index].after) for cue in _cues(cues, "change")):
         return True
     labels = {meaning.label for meaning in sentence.matches[index][2]}
     trigger, noun = reading.trigger, sentence.zones[index].noun
     return not _LASTING.isdisjoint(labels) and trigger is not None and noun[0] <= trigger[0] and trigger[1] <= noun[1]
 
 
-def _doubts_other(sentence: _Sentence, index: int, reading: Reading) -> bool:
+def _doubts_other(sentence: _Sentence, index: int, reading: Reading, cues: Sequence[Found]) -> bool:
     """Whether a doubt behind a mention is about its cause or change: "opacities likely reflect", "likely stable"."""
     document, last = sentence.document, sentence.matches[index][1]
     is_last = index + 1 == len(sentence.matches)
@@ -319,7 +335,7 @@ def _doubts_other(sentence: _Sentence, index: int, reading: Reading) -> bool:
     if reading.trigger is None or reading.trigger[0] < last:
         return False
     start, end = reading.trigger
-    if any(cue.first == end for cue in _cues(sentence, "change")):
+    if any(cue.first == end for cue in _cues(cues, "change")):
         return True
     if not sentence.terms.causes.isdisjoint(document.words.norms[start : min(end + _CAUSE_WORDS, following)]):
         return True
@@ -331,9 +347,11 @@ def _doubts_other(sentence: _Sentence, index: int, reading: Reading) -> bool:
     )
 
 
-def _of_device(sentence: _Sentence, status: FindingStatus, reading: Reading | None, zones: Zones) -> FindingStatus:
+def _of_device(
+    sentence: _Sentence, status: FindingStatus, reading: Reading | None, zones: Zones, cues: Sequence[Found]
+) -> FindingStatus:
     """The status of a device: "no pneumothorax after line placement" denies none, "removal of" does."""
-    if _is_removed(sentence, zones):
+    if _is_removed(zones, cues):
         return "negative"
     if status != "negative" or reading is None or reading.trigger is None:
         return status
@@ -341,11 +359,11 @@ def _of_device(sentence: _Sentence, status: FindingStatus, reading: Reading | No
     return status if _AFTER.isdisjoint(since) else "positive"
 
 
-def _is_removed(sentence: _Sentence, zones: Zones) -> bool:
+def _is_removed(zones: Zones, cues: Sequence[Found]) -> bool:
     return any(
         0 <= zones.noun[0] - cue.last <= _REMOVED_REACH
         or (within(cue, zones.after) and cue.first - zones.after[0] <= _REMOVED_REACH)
-        for cue in _cues(sentence, "removed")
+        for cue in _cues(cues, "removed")
     )
 
 
