@@ -143,6 +143,10 @@ def _settled(own: list[Attribute]) -> list[Attribute]:
     return kept
 
 
+# Words around a name in which its status is told; a sentence may be as long as a list.
+_STATUS_REACH = 100
+
+
 @cache
 def _cues(side: str) -> re.Pattern[str]:
     cues = [(pattern, status) for pattern, status, own, _source in rows("medication_status.tsv", 4) if own == side]
@@ -160,13 +164,14 @@ def _status(document: Document, sentence: int, places: tuple[int, int, int], sto
     """
     text, (before, start, end) = document.text, places
     word = bisect_right(document.words.starts, start) - 1
-    first, last = bisect_left(document.sentence, sentence, hi=word), bisect_right(document.sentence, sentence, lo=word)
+    first = max(bisect_left(document.sentence, sentence, hi=word), word - _STATUS_REACH)
+    last = min(bisect_right(document.sentence, sentence, lo=word), word + _STATUS_REACH)
     if _STATUS_WORDS.isdisjoint(document.words.norms[first:last]):
         return _by_section(document, word)
     for match in _cues("after").finditer(text, end, stop):
         return _told(match)
     nearest = None
-    for match in _cues("before").finditer(text, document.sentence_starts[sentence], start):
+    for match in _cues("before").finditer(text, document.words.starts[first], start):
         nearest = match
     if nearest is not None and (nearest.start() >= before or _told(nearest).value != "changed"):
         return _told(nearest)
