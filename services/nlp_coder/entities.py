@@ -11,7 +11,7 @@ from operator import attrgetter
 import numpy as np
 from numpy.typing import NDArray
 
-from services.nlp_coder.assertion import Reading
+from services.nlp_coder.assertion import PLAIN, Reading
 from services.nlp_coder.data_files import rows
 from services.nlp_coder.document import Document
 from services.nlp_coder.dosing import Dose
@@ -23,6 +23,7 @@ from services.nlp_coder.loose import untelling_words
 from services.nlp_coder.phrases import PhraseTable
 from services.nlp_coder.prescriptions import Attribute, parts_by_medication
 from services.nlp_coder.reading import ReadNote
+from services.nlp_coder.sections import OTHER
 from services.nlp_coder.tokens import words_of
 
 # What the labels of each corpus are here. BC5CDR, NCBI Disease and Chia mark symptoms as diseases or conditions.
@@ -45,6 +46,8 @@ _VALUES = frozenset({("maccrobat", "Lab_value"), ("chia", "Value")})
 _SEVERITIES = frozenset({("maccrobat", "Severity")})
 # Codes of chapter 21 say in what state somebody is, beside what is named there.
 _STATUSES = "Z"
+# All that is made of what the model finds; its other labels are not asked for.
+LABELS = frozenset({*TYPES, *_VALUES, *_SEVERITIES})
 _CONDITIONS = frozenset({"disease", "sign_symptom"})
 # Words before a condition that say how severe it is, and of a place on which side it is.
 _SEVERE = frozenset(
@@ -80,8 +83,8 @@ class FoundEntity:
     last: int
     start: int
     end: int
-    reading: Reading
     origin: str
+    reading: Reading = PLAIN
     code: str = ""
     name: str = ""
     concept: str = ""
@@ -116,12 +119,14 @@ def entities_of(
     are marked by the rules of their corpus: there the model's span stands and has the code of the mention in it.
     """
     document = note.document
-    model = [_of_model(span, document) for span in spans if _is_entity(span, document)]
+    model = _of_model(spans, document)
     dictionary = [_of_dictionary(read, document) for read in note.mentions]
     named = [_of_name(one, document) for one in drugs if _is_medication(one, document)]
     ranked = [dictionary, named, model] if kind == NOTE or not spans else [model, dictionary]
     found = _once_each(ranked)
     for one in found:
+        if one.origin != _DICTIONARY and one.type != "anatomy":
+            one.reading = _reading(one, document)
         _name(one, note, tables)
     medications = [one for one in found if one.type == "medication"]
     places = [(one.start, one.end) for one in medications]
@@ -131,54 +136,53 @@ def entities_of(
     return found
 
 
-def _is_entity(span: LabelledWords, document: Document) -> bool:
-    """Whether a span has a type here, is no header and no function word."""
-    if (span.corpus, span.label) not in TYPES or document.in_header(span.first):
-        return False
-    norms, end = document.words.norms, document.words.ends[span.last - 1]
-    if span.last - span.first == 1 and norms[span.first] in untelling_words():
-        return False
-    # "SKIN:" heads a line of an examination, as "Skin:" may name a place.
-    return not (
-        document.text[end : end + 1] == ":" and document.text[document.words.starts[span.first] : end].isupper()
-    )
-
-
-def _of_model(span: LabelledWords, document: Document) -> FoundEntity:
-    start, end = edges(document, span.first, span.last, span.label)
-    type_ = TYPES[span.corpus, span.label]
-    reading = (_medication_reading if type_ == "medication" else _reading)(document, span.first, span.last)
-    return FoundEntity(type_, span.first, span.last, start, end, reading, "model", rules=span.corpus)
-
-
-def _reading(document: Document, first: int, last: int) -> Reading:
-    return document.reading(first, last, is_asked=True)
+def _of_model(spans: Sequence[LabelledWords], document: Document) -> list[FoundEntity]:
+    """Spans that have a type here, are no header and no function word, and end in their own sentence."""
+    text, norms, sentence, ignored = document.text, document.words.norms, document.sentence, untelling_words()
+    found = []
+    for span in spans:
+        type_, first, last = TYPES.get((span.corpus, span.label)), span.first, span.last
+        if type_ is None or (last - first == 1 and norms[first] in ignored) or document.in_header(first):
+            continue
+        if sentence[first] != sentence[last - 1]:
+            continue
+        start, end = edges(document, first, last, span.label)
+        # "Respiratory: no cough" has a header, though none of a section.
+        if text[end : end + 1] != ":" or (first and sentence[first - 1] == sentence[first]):
+            found.append(FoundEntity(type_, first, last, start, end, "model", rules=span.corpus))
+    return found
 
 
 def _of_dictionary(read: ReadMention, document: Document) -> FoundEntity:
     mention = read.mention
     start, end = document.span(mention.first, mention.last)
-    return FoundEntity(mention.kind, mention.first, mention.last, start, end, read.reading, "dictionary", mention.code)
-
-
-# Medications "as needed" are taken.
-_NEEDED = frozenset({"as needed", "if needed", "when needed"})
-
-
-def _medication_reading(document: Document, first: int, last: int) -> Reading:
-    reading = _reading(document, first, last)
-    if reading.status == "hypothetical" and reading.trigger is not None:
-        words = document.words.norms[reading.trigger[0] : reading.trigger[1]]
-        if words[-1:] == ["prn"] or " ".join(words) in _NEEDED:
-            return replace(reading, status="present", trigger=None)
-    return reading
+    return FoundEntity(mention.kind, mention.first, mention.last, start, end, _DICTIONARY, read.reading, mention.code)
 
 
 def _of_name(one: DrugMention, document: Document) -> FoundEntity:
     start, end = document.span(one.first, one.last)
-    return FoundEntity(
-        "medication", one.first, one.last, start, end, _medication_reading(document, one.first, one.last), "drug names"
-    )
+    return FoundEntity("medication", one.first, one.last, start, end, "drug names")
+
+
+_DICTIONARY = "dictionary"
+# Medications "as needed" are taken.
+_NEEDED = frozenset({"as needed", "if needed", "when needed"})
+
+
+def _reading(one: FoundEntity, document: Document) -> Reading:
+    """How an entity reads; most stand in a sentence, and a section, that says nothing of what is in it."""
+    if (
+        not document.has_question
+        and document.sentence[one.first] not in document.triggers
+        and document.section_name(one.first) == OTHER
+    ):
+        return PLAIN
+    reading = document.reading(one.first, one.last, is_asked=True)
+    if one.type == "medication" and reading.status == "hypothetical" and reading.trigger is not None:
+        words = document.words.norms[reading.trigger[0] : reading.trigger[1]]
+        if words[-1:] == ["prn"] or " ".join(words) in _NEEDED:
+            return replace(reading, status="present", trigger=None)
+    return reading
 
 
 _DOSED = re.compile(
@@ -263,11 +267,12 @@ def _attach(found: list[FoundEntity], spans: Sequence[LabelledWords], document: 
             one.attributes += _degrees(one, document)
         if is_sided and (one.type in _CONDITIONS or one.type == "anatomy"):
             one.attributes += _sides(one, document)
-    values = [span for span in spans if (span.corpus, span.label) in _VALUES]
+    others = [span for span in spans if (span.corpus, span.label) not in TYPES]
+    values = [span for span in others if (span.corpus, span.label) in _VALUES]
     for span, test in zip(values, attach_values(found, values, document), strict=True):
         if test is not None:
             test.attributes += _value(span, document)
-    for span in spans:
+    for span in others:
         if (span.corpus, span.label) in _SEVERITIES:
             _attach_severity(span, found, document)
 

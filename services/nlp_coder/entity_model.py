@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,9 +43,12 @@ class Group:
     labels: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LabelledWords:
-    """Spans of a note: words `first` up to but not including `last`, and the label of a corpus."""
+    """A span of a note: words `first` up to but not including `last`, and the label of a corpus.
+
+    Not to be changed, though not frozen, since a note has a hundred.
+    """
 
     corpus: str
     first: int
@@ -84,20 +87,29 @@ class NoteEntities:
         states = joined([row.outputs["states"] for row in rows], len(words.ids))
         # Of a long note the first windows tell as well as all of it.
         kinds = np.mean([row.outputs["kinds"] for row in rows[:_TELLING]], axis=0)
-        return EntityPrediction(states, KINDS[int(kinds.argmax())], rows[0].version)
+        kind = KINDS[int(kinds.argmax())] if kinds.max() > _SURE else NOTE
+        return EntityPrediction(states, kind, rows[0].version)
 
     async def probe(self) -> None:
         """A real inference, for readiness. Raises ModelUnavailable, or ValueError for an answer that is none."""
         probabilities(await self.served.probe(), "kinds", NOTE_ENTITIES)
 
-    def spans(self, prediction: EntityPrediction, corpora: Sequence[str]) -> Iterator[LabelledWords]:
-        """What the heads of some corpora find."""
+    def spans(
+        self, prediction: EntityPrediction, corpora: Sequence[str], labels: Collection[tuple[str, str]]
+    ) -> Iterator[LabelledWords]:
+        """What the heads of some corpora find, as far as it is among `labels`, each a corpus and its label."""
         for column, group in enumerate(self.groups):
             if group.corpus in corpora:
-                for first, last, label in spans_of(prediction.states[:, column].tolist(), group.labels):
-                    yield LabelledWords(group.corpus, first, last, label)
+                states = prediction.states[:, column]
+                words = states.nonzero()[0]
+                for first, last, label in spans_of(words.tolist(), states[words].tolist(), group.labels):
+                    if (group.corpus, label) in labels:
+                        yield LabelledWords(group.corpus, first, last, label)
 
 
+# Less sure than this, and the text is taken for a note. Of 80 texts each, 94 to 100 % of the corpora's and 99 % of
+# MTSamples' notes then are what they are.
+_SURE = 0.7
 _TELLING = 4
 _NO_WORD = EntityInput(np.zeros((1, COLUMNS), dtype=np.int32), np.zeros(1, dtype=np.int32))
 

@@ -13,34 +13,32 @@ _POSSESSIVES = ("'s", "\u2019s")
 # Values go with what compares them: "<20 mg/dL", "\u2265 18 years", "90 %", "HIV+".
 VALUES = frozenset({"Lab_value", "Value", "Multiplier"})
 _COMPARED = re.compile(r"[<>\u2264\u2265=\u00b1~]+\s*$|[+\u2013-]$")
+_BRACKET = re.compile(r"[()\[\]]")
 _PERCENT = re.compile(r"\s?%")
 _REACH = 4
 WordSpanOf = tuple[int, int, str]
 
 
-def spans_of(states: Sequence[int], labels: Sequence[str]) -> Iterator[WordSpanOf]:
+def spans_of(words: Sequence[int], states: Sequence[int], labels: Sequence[str]) -> Iterator[WordSpanOf]:
     """(first word, word after the last, label) of each span, whatever the states say one after the other.
 
-    A span begins with its first word, goes on while words have its label and do not begin another, and ends with an
-    end: where the states follow the rules that is what they say, and where not, what is closest to it.
+    words: those that have a state other than 0, ascending; states: theirs. A span begins with its first word, goes on
+    while words have its label and do not begin another, and ends with an end: where the states follow the rules that is
+    what they say, and where not, what is closest to it.
     """
-    first, current = 0, -1
-    for word, state in enumerate(states):
-        if not state:
-            if current >= 0:
-                yield first, word, labels[current]
-                current = -1
-            continue
+    first = following = current = -1
+    for word, state in zip(words, states, strict=True):
         label, kind = divmod(state - 1, 4)
-        if label != current or kind in (BEGIN, SINGLE):
+        if label != current or word != following or kind in (BEGIN, SINGLE):
             if current >= 0:
-                yield first, word, labels[current]
+                yield first, following, labels[current]
             first, current = word, label
+        following = word + 1
         if kind in (END, SINGLE):
-            yield first, word + 1, labels[current]
+            yield first, following, labels[current]
             current = -1
     if current >= 0:
-        yield first, len(states), labels[current]
+        yield first, following, labels[current]
 
 
 def edges(document: Document, first: int, last: int, label: str) -> tuple[int, int]:
@@ -56,6 +54,8 @@ def edges(document: Document, first: int, last: int, label: str) -> tuple[int, i
         percent = _PERCENT.match(text, end)
         end = percent.end() if percent else end
     inside = text[start:end]
+    if inside.isalnum() or _BRACKET.search(inside) is None:
+        return start, end
     for opening, closing in ("()", "[]"):
         if text[end : end + 1] == closing and inside.count(opening) > inside.count(closing):
             end += 1

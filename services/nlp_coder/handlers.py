@@ -27,7 +27,7 @@ from services.nlp_coder.audit_policy import Auditor
 from services.nlp_coder.coding import Basis, ranked_codes
 from services.nlp_coder.document import read
 from services.nlp_coder.drugs import DrugMention, drugs_in
-from services.nlp_coder.entities import EntityTables, FoundEntity, entities_of
+from services.nlp_coder.entities import LABELS, EntityTables, FoundEntity, entities_of
 from services.nlp_coder.entity_features import EntityInput, encoded
 from services.nlp_coder.entity_model import NOTE, EntityPrediction, NoteEntities
 from services.nlp_coder.features import ModelInput, model_inputs, windows_in
@@ -256,7 +256,7 @@ def _entities(prepared: _Prepared, labelled: EntityPrediction | None, deps: Code
     """What the dictionary, the names of drugs and, when it answered, the model find."""
     kind = labelled.kind if labelled is not None else NOTE
     corpora = _FOR_NOTES if kind == NOTE else (kind,)
-    spans = list(deps.note_entities.spans(labelled, corpora)) if labelled is not None else []
+    spans = list(deps.note_entities.spans(labelled, corpora, LABELS)) if labelled is not None else []
     return entities_of(prepared.note, prepared.drugs, spans, kind, deps.entity_tables)
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from corpus import FILES, fold_of
 
-from services.nlp_coder.assertion import PLAIN
 from services.nlp_coder.document import Document, load_grammar, read, word_range
 from services.nlp_coder.entities import FoundEntity, attach_values
 from services.nlp_coder.entity_model import LabelledWords
@@ -76,7 +75,7 @@ def _values(entry: dict[str, Any], document: Document, corpus: str, counts: Coun
         if words is None or "fragments" in one:
             continue
         if one["label"] == test_label:
-            tests.append((FoundEntity("test", *words, one["start"], one["end"], PLAIN, ""), index))
+            tests.append((FoundEntity("test", *words, one["start"], one["end"], ""), index))
         elif one["label"] == value_label:
             spans.append(LabelledWords(corpus, *words, value_label))
             values.append(index)

@@ -48,14 +48,14 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]
 
 
 def _figures(metrics: Mapping[str, Any], comparison: Mapping[str, Any]) -> list[str]:
-    header = ("strict / relaxed F1", "gold, held back", "goal", "cross-validation", "held back",
-              "dictionary and rules", "conditional random field")  # fmt: skip
-    systems = (
-        metrics["cross_validation"],
-        metrics["held_back"],
-        comparison["dictionary_and_rules"],
-        comparison.get("conditional_random_field", {}),
-    )
+    systems = {
+        "held back": metrics["held_back"],
+        "cross-validation": metrics.get("cross_validation"),
+        "dictionary and rules": comparison["dictionary_and_rules"],
+        "conditional random field": comparison.get("conditional_random_field"),
+    }
+    systems = {name: figures for name, figures in systems.items() if figures}
+    header = ("strict / relaxed F1", "gold, held back", "goal", *systems)
     rows = []
     for corpus, title in TITLES.items():
         held = metrics["held_back"][corpus]
@@ -63,7 +63,7 @@ def _figures(metrics: Mapping[str, Any], comparison: Mapping[str, Any]) -> list[
             gold = (held["labels"][label] if label else held)["gold"]
             goal = " / ".join(one for one in GOALS.get((corpus, label), ()) if one)
             name = f"{title}, {label}" if label else f"**{title}**"
-            rows.append((name, gold, goal, *(_f1(system.get(corpus), label) for system in systems)))
+            rows.append((name, gold, goal, *(_f1(system.get(corpus), label) for system in systems.values())))
     return _table(header, rows)
 
 

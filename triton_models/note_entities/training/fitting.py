@@ -209,6 +209,7 @@ def found_in(example: Example, states: Sequence[NDArray[np.integer]]) -> list[Sp
     found = []
     for group, own in zip(groups(), states, strict=True):
         if group.corpus == example.corpus:
-            for first, last, label in spans_of(own.tolist(), group.labels):
+            words = own.nonzero()[0]
+            for first, last, label in spans_of(words.tolist(), own[words].tolist(), group.labels):
                 found.append((*edges(example.document, first, last, label), label))
     return found
