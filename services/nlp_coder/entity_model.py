@@ -22,12 +22,12 @@ from services.nlp_coder.entity_features import (
     windows_of,
     words_length,
 )
-from services.nlp_coder.entity_spans import spans_of
+from services.nlp_coder.entity_spans import consistent, spans_of
 from services.nlp_coder.outage import Outage
 from services.nlp_coder.serving import Inference, Model, ServedModel, probabilities
 
 NOTE_ENTITIES = "note_entities"
-OUTPUTS = ("states", "kinds")
+OUTPUTS = ("states", "scores", "kinds")
 # Kinds of text that the model tells apart, each with its own rules of what is marked; "note" has no corpus of its own.
 KINDS = ("maccrobat", "bc5cdr", "ncbi_disease", "chia", "note")
 NOTE = "note"
@@ -37,10 +37,16 @@ MOST_WORDS = 8192
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Labels of a corpus that do not overlap: a column of `states`."""
+    """Labels of a corpus that do not overlap: a column of `states`, and `scores` from `first` on."""
 
     corpus: str
     labels: Sequence[str]
+    first: int
+
+    @property
+    def last(self) -> int:
+        """The score after its last."""
+        return self.first + 1 + 4 * len(self.labels)
 
 
 @dataclass(slots=True)
@@ -58,9 +64,10 @@ class LabelledWords:
 
 @dataclass(frozen=True, slots=True)
 class EntityPrediction:
-    """States [T, groups] of a note's words, and the kind of text that it is taken for."""
+    """Best states [T, groups] and scores of all [T, S] of a note's words, and the kind of text it is taken for."""
 
     states: NDArray[np.uint8]
+    scores: NDArray[np.float32]
     kind: str
     version: ModelVersion
 
@@ -84,11 +91,11 @@ class NoteEntities:
         """Raises ModelUnavailable when Triton has been away for as long as notes wait."""
         windows = windows_of(words)
         rows = await self.served.rows(windows)
-        states = joined([row.outputs["states"] for row in rows], len(words.ids))
+        states, scores = (joined([row.outputs[name] for row in rows], len(words.ids)) for name in OUTPUTS[:2])
         # Of a long note the first windows tell as well as all of it.
         kinds = np.mean([row.outputs["kinds"] for row in rows[:_TELLING]], axis=0)
         kind = KINDS[int(kinds.argmax())] if kinds.max() > _SURE else NOTE
-        return EntityPrediction(states, kind, rows[0].version)
+        return EntityPrediction(states, scores, kind, rows[0].version)
 
     async def probe(self) -> None:
         """A real inference, for readiness. Raises ModelUnavailable, or ValueError for an answer that is none."""
@@ -100,7 +107,8 @@ class NoteEntities:
         """What the heads of some corpora find, as far as it is among `labels`, each a corpus and its label."""
         for column, group in enumerate(self.groups):
             if group.corpus in corpora:
-                states = prediction.states[:, column]
+                scores = prediction.scores[:, group.first : group.last]
+                states = consistent(prediction.states[:, column], scores)
                 words = states.nonzero()[0]
                 for first, last, label in spans_of(words.tolist(), states[words].tolist(), group.labels):
                     if (group.corpus, label) in labels:
@@ -124,11 +132,7 @@ def _rows_of_length(length: int) -> int:
 
 def load_note_entities(folder: Path, triton: Inference, outage: Outage, turns: Turns) -> NoteEntities:
     """Read what stands beside the model. Raises FileNotFoundError."""
-    groups = json.loads((folder / "labels.json").read_text(encoding="utf-8"))["groups"]
-    return NoteEntities(
-        triton,
-        load_entity_vocabulary(folder),
-        [Group(group["corpus"], group["labels"]) for group in groups],
-        outage,
-        turns,
-    )
+    found: list[Group] = []
+    for group in json.loads((folder / "labels.json").read_text(encoding="utf-8"))["groups"]:
+        found.append(Group(group["corpus"], group["labels"], found[-1].last if found else 0))
+    return NoteEntities(triton, load_entity_vocabulary(folder), found, outage, turns)

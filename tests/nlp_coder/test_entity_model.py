@@ -1,7 +1,7 @@
 """Model input of `note_entities`, windows of long notes, and what is made of its states."""
 
 import asyncio
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from services.nlp_coder.batching import Turns
 from services.nlp_coder.document import load_grammar, read
 from services.nlp_coder.entity_features import COLUMNS, MAX_WORDS, OVERLAP, EntityInput, encoded, joined, windows_of
 from services.nlp_coder.entity_model import KINDS, NoteEntities, load_note_entities
-from services.nlp_coder.entity_spans import edges, spans_of
+from services.nlp_coder.entity_spans import consistent, edges, spans_of
 from services.nlp_coder.handlers import Coder
 from services.nlp_coder.outage import Outage
 from tests.nlp_coder.fakes import LocalInference, coded, session_of
@@ -47,6 +47,33 @@ def test_any_states_give_spans_in_order_that_do_not_overlap(states: list[int]) -
 def test_states_that_follow_the_rules_say_what_they_say() -> None:
     # Begin, inside, end of A; single B; begin, end of A at once after it.
     assert spans_in([0, 1, 2, 3, 8, 1, 3, 0]) == [(1, 4, "A"), (4, 5, "B"), (5, 7, "A")]
+
+
+@given(st.lists(st.lists(st.integers(-3, 3), min_size=9, max_size=9), min_size=1, max_size=4))
+def test_what_is_mended_follows_the_rules_and_nothing_scores_more_between_words_outside(rows: list[list[int]]) -> None:
+    scores = np.array([OUTSIDE, *rows, OUTSIDE], dtype=np.float32)
+    found = consistent(scores.argmax(axis=1), scores).tolist()
+    assert is_legal(found)
+    labels = {(state - 1) // 4 for state in scores.argmax(axis=1).tolist() if state}
+    allowed = [0, *(state for state in range(1, 9) if (state - 1) // 4 in labels)]
+    if all(scores.argmax(axis=1)[1:-1]):
+        paths = ([0, *path, 0] for path in product(allowed, repeat=len(rows)))
+        best = max(sum(scores[word, state] for word, state in enumerate(path)) for path in paths if is_legal(path))
+        assert sum(scores[word, state] for word, state in enumerate(found)) >= best
+
+
+OUTSIDE = [9.0, *[-9.0] * 8]
+
+
+def is_legal(states: list[int]) -> bool:
+    inside = -1
+    for state in [*states, 0]:
+        label, kind = divmod(state - 1, 4)
+        goes_on = state > 0 and kind in (1, 2)
+        if (inside >= 0) != goes_on or (goes_on and label != inside):
+            return False
+        inside = label if state and kind in (0, 1) else -1
+    return True
 
 
 @pytest.mark.parametrize(
@@ -120,7 +147,7 @@ async def test_another_model_on_triton_than_the_vocabulary_names_is_no_model() -
 def test_what_ships_fits_together() -> None:
     entities = model_of(LocalInference())
     outputs = {output.name: output.shape[-1] for output in session_of("note_entities")[0].get_outputs()}
-    assert outputs == {"states": len(entities.groups), "kinds": len(KINDS)}
+    assert outputs == {"states": len(entities.groups), "scores": entities.groups[-1].last, "kinds": len(KINDS)}
     config = (FOLDER / "config.pbtxt").read_text(encoding="utf-8")
     assert f"dims: [ -1, {len(entities.groups)} ]" in config
     assert entities.vocabulary.model_sha256 in config

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from services.nlp_coder.entity_features import EntityInput, EntityVocabulary, encoded, padded
 from services.nlp_coder.entity_model import KINDS
-from services.nlp_coder.entity_spans import BEGIN, END, INSIDE, SINGLE, edges, spans_of
+from services.nlp_coder.entity_spans import BEGIN, END, INSIDE, SINGLE, consistent, edges, spans_of
 
 SEED = 20261128
 WIDTH, DILATIONS = 96, (1, 2, 1)
@@ -204,12 +204,14 @@ def scores_of(
                 yield note, scores[row, : len(note.given.ids)].numpy(), kinds[row].numpy()
 
 
-def found_in(example: Example, states: Sequence[NDArray[np.integer]]) -> list[SpanOf]:
-    """Spans of a document's own head, from the states of every group, as the service makes them."""
+def found_in(example: Example, scores: NDArray[np.float32]) -> list[SpanOf]:
+    """Spans of a document's own head, from all scores [T, S], as the service makes them."""
     found = []
-    for group, own in zip(groups(), states, strict=True):
+    for group in groups():
         if group.corpus == example.corpus:
-            words = own.nonzero()[0]
-            for first, last, label in spans_of(words.tolist(), own[words].tolist(), group.labels):
+            own = scores[:, group.first : group.last]
+            states = consistent(own.argmax(axis=1), own)
+            words = states.nonzero()[0]
+            for first, last, label in spans_of(words.tolist(), states[words].tolist(), group.labels):
                 found.append((*edges(example.document, first, last, label), label))
     return found

@@ -49,13 +49,15 @@ def _export(served: Served, path: Path) -> None:
     length = 64
     ids = torch.zeros((2, length, COLUMNS), dtype=torch.int32)
     same = torch.arange(length, dtype=torch.int32).repeat(2, 1)
-    axes = {name: {0: "notes", 1: "words"} for name in ("ids", "same", "mask", "states")} | {"kinds": {0: "notes"}}
+    axes = {name: {0: "notes", 1: "words"} for name in ("ids", "same", "mask", "states", "scores")} | {
+        "kinds": {0: "notes"}
+    }
     torch.onnx.export(
         served,
         (ids, same, torch.ones((2, length))),
         str(path),
         input_names=["ids", "same", "mask"],
-        output_names=["states", "kinds"],
+        output_names=["states", "scores", "kinds"],
         dynamic_axes=axes,
         opset_version=OPSET,
         dynamo=False,

@@ -79,9 +79,9 @@ class Served(nn.Module):
         self.network, self.groups = network.eval(), list(groups)
         self.register_buffer("rows", table.half())
 
-    def forward(self, ids: Tensor, same: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """States [B, T, groups] as uint8, and the probabilities of the kinds of text [B, kinds]."""
+    def forward(self, ids: Tensor, same: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Best states [B, T, groups] as uint8, all scores [B, T, S], and probabilities of the kinds [B, kinds]."""
         embedded = self.rows[ids.long()].float().sum(2)
         scores, kinds = self.network.contextual(embedded, same.long(), mask, mask)
         states = [scores[:, :, first:last].argmax(-1, keepdim=True) for first, last in self.groups]
-        return torch.cat(states, -1).to(torch.uint8), kinds.softmax(-1)
+        return torch.cat(states, -1).to(torch.uint8), scores, kinds.softmax(-1)

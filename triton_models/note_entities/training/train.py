@@ -110,8 +110,7 @@ def scored(unseen: Unseen) -> Scores:
     for note, scores, _kinds_of in unseen:
         if note.targets.max() < 0:
             continue
-        states = [scores[:, group.first : group.last].argmax(axis=1) for group in fitting.groups()]
-        result.add(note.example, fitting.found_in(note.example, states))
+        result.add(note.example, fitting.found_in(note.example, scores))
     return result
 
 
@@ -141,7 +140,12 @@ def _write(network: Network, words: Sequence[str], notes: Sequence[Prepared]) ->
     }
     (assets / "labels.json").write_text(json.dumps(labels, indent=1) + "\n", encoding="utf-8")
     config = (HERE / "config.pbtxt.in").read_text(encoding="utf-8")
-    for mark, value in {"@SHA256@": digest, "@GROUPS@": len(fitting.groups()), "@KINDS@": len(KINDS)}.items():
+    for mark, value in {
+        "@SHA256@": digest,
+        "@GROUPS@": len(fitting.groups()),
+        "@KINDS@": len(KINDS),
+        "@SCORES@": fitting.groups()[-1].last,
+    }.items():
         config = config.replace(mark, str(value))
     (MODEL / "config.pbtxt").write_text(config, encoding="utf-8")
     print(f"model.onnx: {path.stat().st_size / 1e6:.1f} MB, sha256 {digest}", flush=True)
@@ -153,11 +157,10 @@ def _served(notes: Sequence[Prepared]) -> tuple[Scores, dict[str, float]]:
     session = onnxruntime.InferenceSession(str(MODEL / "1" / "model.onnx"))
     result, unseen = Scores(), []
     for note in notes:
-        states, kinds = session.run(["states", "kinds"], padded([note.given]))
+        scores, kinds = session.run(["scores", "kinds"], padded([note.given]))
         unseen.append((note, np.zeros(0, dtype=np.float32), kinds[0]))
         if note.targets.max() >= 0:
-            count = len(note.given.ids)
-            result.add(note.example, fitting.found_in(note.example, list(states[0, :count].T)))
+            result.add(note.example, fitting.found_in(note.example, scores[0, : len(note.given.ids)]))
     return result, _kinds(unseen)
 
 
