@@ -8,7 +8,7 @@ is a polynomial, so Gauss-Legendre quadrature with half as many nodes as feature
 LightGBM's `pred_contrib` says the same.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -19,54 +19,91 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Leaves:
-    """Leaves of an ensemble, [leaves, features on the path], padded with conditions that always hold.
+class Band:
+    """Leaves with equally many features on their paths.
 
-    feature: column. above, up_to: the condition is above < x <= up_to. missing: whether NaN meets it. share: of the
-    training rows that met it. value: [leaves], log-odds. bias: mean prediction; contributions add up to the rest.
+    feature: column. above, up_to: the condition is above < x <= up_to. missing: whether NaN meets it; all [conditions,
+    leaves]. value: [leaves], log-odds. What a condition adds hangs on which of its leaf's conditions are met, and of a
+    path of seven there are 128 such patterns, so all are worked out once. added: [leaves * patterns, conditions]; a
+    pattern is a binary number, the first condition its lowest digit. first: [leaves], where a leaf's patterns begin.
+    into: [leaves * conditions], the feature of each of a leaf's conditions, leaf after leaf.
     """
 
-    feature: NDArray[np.int32]
+    feature: NDArray[np.intp]
     above: NDArray[np.float32]
     up_to: NDArray[np.float32]
     missing: NDArray[np.bool_]
-    share: Floats
     value: Floats
+    added: Floats
+    first: NDArray[np.intp]
+    into: NDArray[np.intp]
+
+    def met(self, row: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """[conditions, leaves] whether the row meets each condition."""
+        values = row[self.feature]
+        inside = (values > self.above) & (values <= self.up_to)
+        inside |= self.missing & np.isnan(values)
+        return inside
+
+
+@dataclass(frozen=True, slots=True)
+class Leaves:
+    """The leaves of an ensemble.
+
+    start: log-odds before any tree. bias: mean prediction; contributions add up to the rest.
+    """
+
+    bands: tuple[Band, ...]
+    start: float
     bias: float
 
     @classmethod
     def of(cls, arrays: Mapping[str, NDArray[np.generic]]) -> "Leaves":
-        """From the arrays of `assets/model.npz`."""
+        """From the arrays of `assets/model.npz`: [leaves, conditions], padded with conditions that always hold.
+
+        share: of the training rows that came to a condition, how many met it; the rest as in `Band`.
+        """
         share, value = arrays["share"].astype(np.float64), arrays["value"].astype(np.float64)
-        return cls(
-            feature=arrays["feature"].astype(np.int32),
-            above=arrays["above"].astype(np.float32),
-            up_to=arrays["up_to"].astype(np.float32),
-            missing=arrays["missing"].astype(np.bool_),
-            share=share,
-            value=value,
-            bias=float(arrays["start"]) + float(value @ share.prod(axis=1)),
-        )
+        start = float(arrays["start"])
+        return cls(tuple(_bands(arrays, share, value)), start, start + float(value @ share.prod(axis=1)))
 
 
-def met(leaves: Leaves, row: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """[leaves, conditions] whether the row meets each condition."""
-    values = row[leaves.feature]
-    inside = (values > leaves.above) & (values <= leaves.up_to)
-    inside |= leaves.missing & np.isnan(values)
-    return inside
+def _bands(arrays: Mapping[str, NDArray[np.generic]], share: Floats, value: Floats) -> Iterator[Band]:
+    above, up_to = arrays["above"].astype(np.float32), arrays["up_to"].astype(np.float32)
+    missing, feature = arrays["missing"].astype(np.bool_), arrays["feature"].astype(np.intp)
+    padding = missing & np.isneginf(above) & np.isposinf(up_to)
+    real_first, counts = np.argsort(padding, axis=1, kind="stable"), (~padding).sum(axis=1)
+    for count in np.unique(counts).tolist():
+        leaves = np.flatnonzero(counts == count)
+        at = leaves, real_first[leaves, :count].T
+        added = _shapley(share[at], value[leaves])
+        first = np.arange(len(leaves), dtype=np.intp) << count
+        into = np.ascontiguousarray(feature[at].T).ravel()
+        yield Band(feature[at], above[at], up_to[at], missing[at], value[leaves], added, first, into)
+
+
+def _shapley(share: Floats, value: Floats) -> Floats:
+    """`added` of a `Band`. share: [conditions, leaves]."""
+    count, leaves = share.shape
+    added = np.zeros((leaves, 1 << count, count))
+    nodes, weights = quadrature(max((count + 1) // 2, 1))
+    for pattern in range(1 << count):
+        holds = np.array([[pattern >> digit & 1] for digit in range(count)], np.float64)
+        for node, weight in zip(nodes, weights, strict=True):
+            factor = node * holds + (1 - node) * share
+            added[:, pattern] += ((holds - share) / factor * (weight * factor.prod(axis=0) * value)).T
+    return added.reshape(-1, count)
 
 
 def contributions(leaves: Leaves, row: NDArray[np.float32]) -> Floats:
     """[features] log-odds that each feature of the row added to `leaves.bias`."""
-    holds = met(leaves, row).astype(np.float64)
-    nodes, weights = quadrature((holds.shape[1] + 1) // 2)
-    each = np.zeros_like(holds)
-    for node, weight in zip(nodes, weights, strict=True):
-        factor = node * holds + (1 - node) * leaves.share
-        each += (weight * factor.prod(axis=1) * leaves.value)[:, None] / factor
-    each *= holds - leaves.share
-    return np.bincount(leaves.feature.ravel(), each.ravel(), minlength=len(row)).astype(np.float64)
+    summed = np.zeros(len(row))
+    for band in leaves.bands:
+        pattern = band.first.copy()
+        for digit, holds in enumerate(band.met(row)):
+            pattern += holds.astype(np.intp) << digit
+        summed += np.bincount(band.into, band.added[pattern].ravel(), minlength=len(row))
+    return summed
 
 
 @lru_cache
@@ -78,8 +115,7 @@ def quadrature(count: int) -> tuple[list[float], list[float]]:
 
 def log_odds(leaves: Leaves, row: NDArray[np.float32]) -> float:
     """Prediction of the ensemble for the row, before calibration."""
-    start = leaves.bias - float(leaves.value @ leaves.share.prod(axis=1))
-    return start + float(leaves.value @ met(leaves, row).all(axis=1))
+    return leaves.start + sum(float(band.value @ band.met(row).all(axis=0)) for band in leaves.bands)
 
 
 def by_group(contributed: Floats, groups: Sequence[str]) -> dict[str, float]:

@@ -75,7 +75,7 @@ def contributions(network: Network, row: NDArray[np.float32]) -> Floats:
     nodes, weights = quadrature(POINTS)
     _, gradient = _members(network, taken @ network.first[0], np.array(nodes))
     averaged = np.einsum("t,mth->mh", np.array(weights), gradient) / len(gradient)
-    each = taken * np.einsum("mih,mh->i", network.first[0], averaged)
+    each = taken * (network.first[0] @ averaged[:, :, None]).sum(axis=0)[:, 0]
     columns = np.concatenate([network.column, network.flags])
     return np.bincount(columns, each, minlength=len(row)).astype(np.float64)
 
