@@ -3,19 +3,24 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
 import numpy as np
 import psutil
+from numpy.typing import NDArray
 from vigil.v1.fusion_service_pb2 import ScoreStayRequest
 from vigil.v1.fusion_service_pb2_grpc import FusionServiceStub
+from vigil.v1.meta_pb2 import ModelVersion
 
 from services.common.settings import SharedSettings
-from services.common.triton import TritonClient
-from services.fusion.models import Floats, RiskModel, ask, load_models
+from services.common.triton import Tensors, TritonClient
+from services.fusion.deterioration.stay import Observed, Stay, with_observation, with_observations
+from services.fusion.models import Floats, RiskModel, Triton, ask, load_models
+from services.fusion.scoring import Scorer
 from ward.account import quantiles
 
 HOURS = 48
@@ -37,12 +42,14 @@ LABS = {
 class Figures:
     """stay_s, alone_s: of single scores, one after the other: a whole stay at its last minute, and its rows in Triton.
 
-    whole_s: of `stays` stays at three minutes each, eight at a time; fusion_s, triton_s: processor seconds of that.
-    degraded: estimates that no model gave.
+    live_s: of a known stay with one more value, rows, drivers and messages of both models, less the time in which
+    Triton was asked. whole_s: of `stays` stays at three minutes each, eight at a time; fusion_s, triton_s: processor
+    seconds of that. degraded: estimates that no model gave.
     """
 
     stay_s: list[float]
     alone_s: list[float]
+    live_s: list[float]
     stays: int
     whole_s: float
     fusion_s: float
@@ -53,6 +60,36 @@ class Figures:
     def scores(self) -> int:
         """Minutes that were judged."""
         return self.stays * len(MINUTES)
+
+
+@dataclass(slots=True)
+class Timed:
+    """Triton, and the seconds in which at least one question to it was under way."""
+
+    triton: Triton
+    seconds: float = 0.0
+    _asked: int = field(default=0)
+    _since: float = field(default=0.0)
+
+    async def infer(self, model: str, inputs: Tensors, outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """As `TritonClient.infer`."""
+        with self._timed():
+            return await self.triton.infer(model, inputs, outputs)
+
+    async def model_version(self, model: str) -> ModelVersion:
+        """As `TritonClient.model_version`."""
+        with self._timed():
+            return await self.triton.model_version(model)
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        self._since = self._since if self._asked else time.perf_counter()
+        self._asked += 1
+        try:
+            yield
+        finally:
+            self._asked -= 1
+            self.seconds += 0.0 if self._asked else time.perf_counter() - self._since
 
 
 def made_up(seed: int) -> ScoreStayRequest:
@@ -83,12 +120,13 @@ async def measure(settings: SharedSettings, target: str, pids: tuple[int, int], 
         stay_s = [await _seconds(lambda request=request: one(request)) for request in last]  # type: ignore[misc]
         rows = [[_row(model, seed) for model in models] for seed in range(singles)]
         alone_s = [await _seconds(lambda of=of: _alone(triton, models, of)) for of in rows]  # type: ignore[misc]
+        live_s = [await live(triton, models, request) for request in last]
         before = [_cpu_s(process) for process in processes]
         began = time.perf_counter()
         degraded = await _all(one, requests)
         whole_s = time.perf_counter() - began
     fusion_s, triton_s = (_cpu_s(process) - past for process, past in zip(processes, before, strict=True))
-    return Figures(stay_s, alone_s, stays, whole_s, fusion_s, triton_s, degraded)
+    return Figures(stay_s, alone_s, live_s, stays, whole_s, fusion_s, triton_s, degraded)
 
 
 def _at_the_end(request: ScoreStayRequest) -> ScoreStayRequest:
@@ -97,6 +135,17 @@ def _at_the_end(request: ScoreStayRequest) -> ScoreStayRequest:
     del single.at[:]
     single.at.append(MINUTES[-1])
     return single
+
+
+async def live(triton: Triton, models: Sequence[RiskModel], request: ScoreStayRequest) -> float:
+    """Seconds from one more pulse in a known stay to both models' estimates, less those in which Triton was asked."""
+    observed = (Observed(one.name, one.minute, one.value, str(at)) for at, one in enumerate(request.observations))
+    known, minute = with_observations(Stay(age=request.age), observed), request.at[-1]
+    timed = Timed(triton)
+    scorer = Scorer(timed, models, DEADLINE_S, "bench")
+    began = time.perf_counter()
+    await scorer.estimates([(with_observation(known, Observed("HR", minute, 100, "new")), minute)])
+    return time.perf_counter() - began - timed.seconds
 
 
 def _row(model: RiskModel, seed: int) -> Floats:
@@ -135,7 +184,7 @@ def _cpu_s(process: psutil.Process) -> float:
 
 def table(figures: Figures) -> str:
     """The figures for a terminal."""
-    stay, alone = quantiles(figures.stay_s), quantiles(figures.alone_s)
+    stay, alone, known = (quantiles(of) for of in (figures.stay_s, figures.alone_s, figures.live_s))
     own = {name: stay[name] - alone[name] for name in ("p50", "p99")}
     rate, per_score = figures.scores / figures.whole_s, 1000 / figures.scores
     fusion_ms, triton_ms = figures.fusion_s * per_score, figures.triton_s * per_score
@@ -146,6 +195,8 @@ def table(figures: Figures) -> str:
             _line("whole stay sent, read and scored", stay),
             _line("the same models in Triton alone (floor)", alone),
             _line("beside Triton's own time", own),
+            _line("a live score beside Triton's own time", known),
+            f"Live score p99 beside Triton's own time: {1000 * known['p99']:.1f} ms (goal: at most 20).",
             f"{sent}: {figures.whole_s:.1f} s, {rate:.0f} scores a second.",
             f"The median of one score is {stay['p50'] / alone['p50']:.1f} times the floor.",
             f"Processor time a score: fusion {fusion_ms:.1f} ms, Triton {triton_ms:.1f} ms.",
