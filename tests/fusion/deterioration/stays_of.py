@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from math import isnan
 from pathlib import Path
 from random import Random
 
@@ -11,6 +12,7 @@ from services.fusion.deterioration.stay import Observed, Stay, with_observations
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 NO_DATA = f"the public data are not at {DATA}"
+STATIC_2019 = frozenset({"Age", "Gender", "Unit1", "Unit2", "HospAdmTime"})  # said of every hour, and the same
 
 
 def observed(rows: Sequence[tuple[float, str, float]]) -> list[Observed]:
@@ -56,4 +58,23 @@ def real_stays(count: int) -> Mapping[int, list[Observed]]:
     for at, (record, minute, name, value) in enumerate(zip(*columns, strict=True)):
         if record in drawn:
             stays[record].append(Observed(name, minute, value, f"o{at}"))
+    return stays
+
+
+@lru_cache
+def real_stays_2019(count: int) -> Mapping[int, list[Observed]]:
+    """Stays of the 2019 challenge drawn at random, by patient; an hour's values stand at its end, as in training."""
+    table = pyarrow.parquet.read_table(DATA / "sepsis2019" / "train.parquet").to_pydict()
+    drawn = set(Random(20261128).sample(sorted(set(table["patient"])), count))  # noqa: S311 - seeded, not secret
+    stays: dict[int, list[Observed]] = {int(patient.lstrip("p")): [] for patient in sorted(drawn)}
+    columns = [name for name in table if name not in {"patient", "hour", "ICULOS", "SepsisLabel"}]
+    for at, (patient, hour) in enumerate(zip(table["patient"], table["ICULOS"], strict=True)):
+        if patient in drawn:
+            stay = stays[int(patient.lstrip("p"))]
+            read = ((name, table[name][at]) for name in columns if not stay or name not in STATIC_2019)
+            stay += [
+                Observed(name, 60 * hour, value, f"{name}.{hour}")
+                for name, value in read
+                if value is not None and not isnan(value)
+            ]
     return stays

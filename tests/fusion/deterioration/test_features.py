@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from math import isnan
 
@@ -15,9 +15,13 @@ from services.fusion.deterioration.features import (
 )
 from services.fusion.deterioration.stay import Observed, Stay, with_observation, with_observations
 from services.fusion.deterioration.variables import BY_NAME
-from tests.fusion.deterioration.stays_of import DATA, NO_DATA, made_up, real_stays, shuffled, stay_of
+from tests.fusion.deterioration.stays_of import DATA, NO_DATA, made_up, real_stays, real_stays_2019, shuffled, stay_of
 
 Vector = Callable[[Stay, float], NDArray[np.float32]]
+Stays = Callable[[int], Mapping[int, list[Observed]]]
+REAL = pytest.mark.parametrize(
+    ("stays", "vector"), [(real_stays, vector_mortality), (real_stays_2019, vector_sepsis)], ids=["2012", "2019"]
+)
 BOTH = pytest.mark.parametrize("vector", [vector_mortality, vector_sepsis])
 
 
@@ -143,24 +147,27 @@ def test_every_feature_tells_of_a_quantity_or_of_something_derived() -> None:
 
 
 @pytest.mark.skipif(not DATA.exists(), reason=NO_DATA)
-def test_500_stays_of_2012_fed_one_value_at_a_time_give_the_rows_that_training_takes() -> None:
-    for record, observations in real_stays(500).items():
+@REAL
+def test_500_real_stays_fed_one_value_at_a_time_give_the_rows_that_training_takes(stays: Stays, vector: Vector) -> None:
+    for record, observations in stays(500).items():
         fed, whole = streamed(observations, record), with_observations(Stay(), observations)
-        for minute in (360, 2880):
+        newest = max(one.minute for one in observations)
+        for minute in (newest - 42 * 60, newest):
             np.testing.assert_allclose(
-                vector_mortality(fed, minute), vector_mortality(whole, minute), rtol=0, atol=1e-6, err_msg=str(record)
+                vector(fed, minute), vector(whole, minute), rtol=0, atol=1e-6, err_msg=str(record)
             )
 
 
 @pytest.mark.skipif(not DATA.exists(), reason=NO_DATA)
-def test_no_row_of_500_stays_of_2012_knows_the_future() -> None:
-    for record, observations in real_stays(500).items():
-        cut = 60 * (1 + record % 47)
+@REAL
+def test_no_row_of_500_real_stays_knows_the_future(stays: Stays, vector: Vector) -> None:
+    for record, observations in stays(500).items():
+        cut = max(one.minute for one in observations) - 60 * (1 + record % 47)
         moved = [
             replace(one, value=one.value * 1.1, minute=one.minute + 3) if one.minute > cut else one
             for one in observations
         ]
         past = [one for one in observations if one.minute <= cut]
-        rows = [vector_mortality(with_observations(Stay(), some), cut) for some in (observations, moved, past)]
+        rows = [vector(with_observations(Stay(), some), cut) for some in (observations, moved, past)]
         np.testing.assert_array_equal(rows[0], rows[1], err_msg=str(record))
         np.testing.assert_array_equal(rows[0], rows[2], err_msg=str(record))
