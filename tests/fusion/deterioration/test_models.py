@@ -108,6 +108,33 @@ def test_the_probability_lies_within_its_interval_whatever_is_missing(name: str)
     assert high[known].max() < 1
 
 
+def half_widths(name: str) -> NDArray[np.float32]:
+    """Of stays of the same hour, in log-odds."""
+    rows = np.stack([VECTOR[name](with_observations(Stay(), made_up(seed)), 1500) for seed in range(20)])
+    chance, low, high = (np.log(one / (1 - one)) for one in shipped(name).chances(rows))
+    np.testing.assert_allclose(high - chance, chance - low, atol=1e-3)
+    return np.asarray(high - chance)
+
+
+def covered(name: str, kind: str) -> list[float]:
+    """Measured in cross-validation, of rows by how difficult they look."""
+    found = json.loads((MODELS / name / "metrics.json").read_text())["interval"]["covered"]
+    return [one[kind] for group, one in found.items() if group.endswith("fifth")]
+
+
+def test_the_interval_of_dying_is_a_patients_own_and_covers_easy_and_hard_ones_alike() -> None:
+    widths = half_widths("icu_mortality")
+    assert widths.max() > 1.05 * widths.min()
+    assert min(covered("icu_mortality", "adapted")) > 0.87
+    assert max(covered("icu_mortality", "adapted")) < 0.93
+
+
+def test_the_interval_of_sepsis_is_as_wide_for_all() -> None:
+    widths = half_widths("sepsis_onset")
+    np.testing.assert_allclose(widths, widths.mean(), atol=2e-3)
+    assert min(covered("sepsis_onset", "one_for_all")) > 0.85
+
+
 @BOTH
 def test_a_row_is_judged_the_same_alone_and_among_others(name: str) -> None:
     rows = np.stack([VECTOR[name](with_observations(Stay(), made_up(seed)), 1500) for seed in range(5)])

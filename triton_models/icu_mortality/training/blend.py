@@ -18,7 +18,7 @@ Chosen = NDArray[np.bool_]
 FOLDS = 5
 HALVED = 2
 CHUNK = 40_000
-PARTS = ("trees", "networks", "spread")
+PARTS = ("trees", "networks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +60,10 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Log-odds of rows. trees, networks: of each part. spread: standard deviation among the networks."""
+    """Log-odds of rows, of each part."""
 
     trees: Floats
     networks: Floats
-    spread: Floats
 
     def blended(self, trees_part: float) -> Floats:
         return trees_part * self.trees + (1 - trees_part) * self.networks
@@ -85,7 +84,7 @@ class Model:
     def _parts(self, x: Float32) -> Parts:
         read = self.inputs.of_rows(x)
         said = np.stack([network.log_odds(one, read) for one in self.members]).astype(np.float64)
-        return Parts(trees.raw(self.boosters, x), said.mean(axis=0), said.std(axis=0))
+        return Parts(trees.raw(self.boosters, x), said.mean(axis=0))
 
 
 def fit(task: Task, chosen: Chosen, recipe: Recipe) -> Model:
@@ -124,7 +123,7 @@ def folds(task: Task, seed: int, count: int = FOLDS) -> NDArray[np.int64]:
 
 def cross_validated(task: Task, fold: NDArray[np.int64], recipe: Recipe, say: Callable[[str], None] = print) -> Parts:
     """Log-odds of every row to judge, from a model that saw none of the patient's rows; NaN elsewhere."""
-    found = Parts(*(np.full(len(fold), np.nan) for _ in range(3)))
+    found = Parts(*(np.full(len(fold), np.nan) for _ in PARTS))
     for number in range(int(fold.max()) + 1):
         model = fit(task, fold != number, recipe)
         _fill(found, model, task, (fold == number) & task.judge)
@@ -144,7 +143,7 @@ def halves(task: Task, fold: NDArray[np.int64], recipe: Recipe) -> tuple[Parts, 
 
     No patient is in both halves, so that the two predictions know nothing of each other.
     """
-    both = tuple(Parts(*(np.full(len(fold), np.nan) for _ in range(3))) for _ in range(2))
+    both = tuple(Parts(*(np.full(len(fold), np.nan) for _ in PARTS)) for _ in range(2))
     for number in range(HALVED):
         half = folds(task, recipe.seed + number, 2)
         for which, found in enumerate(both):

@@ -155,18 +155,28 @@ def overall(metrics: Metrics) -> list[str]:
 
 def interval(metrics: Metrics) -> list[str]:
     """Measured coverage, and the operating point."""
-    found = dict(metrics["interval"])
-    asked = found.pop("asked")
-    measured = ", ".join(f"{name} {100 * share:.1f} %" for name, share in found.items())
+    found = metrics["interval"]
+    header = (
+        "rows",
+        "mean half width, log-odds",
+        "within the adapted interval",
+        "within one of the same width for all",
+    )
+    lines = table(
+        header,
+        (
+            (name, one["half_width"], f"{100 * one['adapted']:.1f} %", f"{100 * one['one_for_all']:.1f} %")
+            for name, one in found["covered"].items()
+        ),
+    )
     point = metrics["operating_points"][0]
     rates = {name: one for name, one in point.items() if isinstance(one, dict)}
     said = "; ".join(f"{name.replace('_', ' ')}: {_rates(one)}" for name, one in rates.items())
     return [
-        f"Coverage asked {100 * asked:.0f} %. Measured between two models from disjoint halves of the other patients,",
-        f"on patients that the width was not chosen on: {measured}.",
-        "What is shipped has more than",
-        "twice the patients of a half, so its interval is on the wide side. It says how sure the model is of the",
-        "probability, not how the patient will fare.",
+        f"Coverage asked {100 * found['asked']:.0f} %. Measured between two models from disjoint halves of the other",
+        "patients, on patients that the width was not chosen on:",
+        "",
+        *lines,
         "",
         f"`alarm` from probability {point['probability']}: {point['reason']}. {said}.",
     ]

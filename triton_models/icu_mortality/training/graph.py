@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import lightgbm
 import numpy as np
 import onnx
 import trees
 from blend import Model
-from calibration import LEAST_SPREAD, Platt
+from calibration import LEAST_WIDTH, Platt, Width
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
@@ -36,18 +37,18 @@ class Graph:
         return output
 
 
-def build(model: Model, platt: Platt, factor: float, features: int, name: str) -> onnx.ModelProto:
+def build(model: Model, platt: Platt, interval: Width, features: int, name: str) -> onnx.ModelProto:
     """Input `features` [batch, features] float32, NaN not measured; outputs `probability`, `low`, `high` [batch, 1]."""
     graph = Graph()
-    by_trees = _trees(graph, model)
-    by_networks, spread = _networks(graph, model)
+    by_trees = _trees(graph, model.boosters, "by_trees")
+    by_networks = _networks(graph, model)
     part = model.recipe.trees_part
     blended = _sum(graph, {by_trees: part, by_networks: 1 - part}, "blended")
     early = _early(graph)
     slope = _sum(graph, {early: platt.early_slope}, "slope", platt.slope)
     shift = _sum(graph, {early: platt.early}, "shift_of_hour", platt.offset)
     said = graph.node("Add", [graph.node("Mul", [slope, blended], "scaled_blended"), shift], "said")
-    width = graph.node("Mul", [slope, _sum(graph, {spread: factor}, "raw_width", factor * LEAST_SPREAD)], "width")
+    width = _width(graph, interval, slope)
     graph.node("Sigmoid", [said], "probability")
     graph.node("Sigmoid", [graph.node("Sub", [said, width], "lower")], "low")
     graph.node("Sigmoid", [graph.node("Add", [said, width], "upper")], "high")
@@ -70,13 +71,23 @@ def save(made: onnx.ModelProto, path: Path) -> None:
     path.write_bytes(made.SerializeToString(deterministic=True))
 
 
-def _trees(graph: Graph, model: Model) -> str:
-    attributes = trees.attributes(model.boosters)
-    return graph.node("TreeEnsembleRegressor", ["features"], "by_trees", domain="ai.onnx.ml", **attributes)
+def _width(graph: Graph, interval: Width, slope: str) -> str:
+    """Half of the interval, in calibrated log-odds, [batch, 1]."""
+    if interval.difficulty is None:
+        return _sum(graph, {slope: interval.factor}, "width")
+    difficulty = _trees(graph, [interval.difficulty], "difficulty")
+    least = graph.constant("least_width", np.float32(LEAST_WIDTH))
+    root = graph.node("Sqrt", [graph.node("Max", [difficulty, least], "known_difficulty")], "root")
+    return graph.node("Mul", [slope, _sum(graph, {root: interval.factor}, "raw_width")], "width")
 
 
-def _networks(graph: Graph, model: Model) -> tuple[str, str]:
-    """Mean and standard deviation of the members' log-odds, [batch, 1]."""
+def _trees(graph: Graph, boosters: Sequence[lightgbm.Booster], name: str) -> str:
+    attributes = trees.attributes(boosters)
+    return graph.node("TreeEnsembleRegressor", ["features"], name, domain="ai.onnx.ml", **attributes)
+
+
+def _networks(graph: Graph, model: Model) -> str:
+    """Mean of the members' log-odds, [batch, 1]."""
     hidden = graph.node("Unsqueeze", [_inputs(graph, model), graph.constant("at_0", np.array([0]))], "network_inputs")
     last = len(model.members[0]) - 1
     for at in range(last + 1):
@@ -85,10 +96,7 @@ def _networks(graph: Graph, model: Model) -> tuple[str, str]:
         summed = graph.node("Add", [graph.node("MatMul", [hidden, weight], f"product_{at}"), bias], f"summed_{at}")
         gate = graph.node("Sigmoid", [summed], f"gate_{at}") if at < last else ""
         hidden = graph.node("Mul", [summed, gate], f"hidden_{at}") if gate else summed
-    mean = graph.node("ReduceMean", [hidden], "by_networks", axes=[0], keepdims=0)
-    off = graph.node("Sub", [hidden, mean], "off")
-    squared = graph.node("ReduceMean", [graph.node("Mul", [off, off], "squared")], "variance", axes=[0], keepdims=0)
-    return mean, graph.node("Sqrt", [squared], "spread")
+    return graph.node("ReduceMean", [hidden], "by_networks", axes=[0], keepdims=0)
 
 
 def _inputs(graph: Graph, model: Model) -> str:

@@ -47,4 +47,7 @@ def _kept(name: str, task: Task, recipe: Recipe, make: Callable[[], Sequence[Par
         CACHE.mkdir(parents=True, exist_ok=True)
         np.savez(path, **{f"{at}{part}": getattr(one, part) for at, one in enumerate(made) for part in PARTS})
     with np.load(path) as kept:
-        return [Parts(*(kept[f"{at}{part}"] for part in PARTS)) for at in range(len(kept.files) // len(PARTS))]
+        return [
+            Parts(*(kept[f"{at}{part}"] for part in PARTS))
+            for at in range(sum(name.endswith(PARTS[0]) for name in kept.files))
+        ]

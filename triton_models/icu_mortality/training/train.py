@@ -64,13 +64,14 @@ def main() -> None:
     found = out_of_fold("mortality", task, RECIPE, HALVES)
     blended = found.whole.blended(RECIPE.trees_part)
     said = calibrated(held, found, blended)
-    metrics, factor = figures(held, found, said), interval_factor(held, found)
+    metrics = figures(held, found, said)
     model = blend.fit(task, np.ones(len(held.label), bool), RECIPE)
     platt = Platt.of(blended[held.drawn], *calibration_rows(held))
     points = operating_points(held, said)
     drawn = held.drawn
+    width = calibration.Width.of(calibration_pairs(held, found))
     made = publish.Published(
-        "icu_mortality", NAMES, model, platt, factor, points, held.x[drawn], calibration.probability(said[drawn])
+        "icu_mortality", NAMES, model, platt, width, points, held.x[drawn], calibration.probability(said[drawn])
     )
     publish.publish(MODEL, made, {**metrics, "operating_points": points})
     publish.draw_reliability(MODEL / "reliability.png", panels(held, said))
@@ -110,21 +111,17 @@ def calibrated(held: Rows, found: OutOfFold, blended: Floats) -> Floats:
     return said
 
 
-def interval_factor(held: Rows, found: OutOfFold) -> float:
-    """Of the drawn minutes; `coverage` measures it on patients that it was not chosen on."""
-    known = held.drawn & ~np.isnan(found.first.trees)
+def calibration_pairs(held: Rows, found: OutOfFold) -> calibration.Apart:
+    """How far the models of both halves are apart."""
+    known = ~np.isnan(found.first.trees)
     one, two = (part.blended(RECIPE.trees_part)[known] for part in (found.first, found.second))
-    return calibration.half_width(one, two, found.first.spread[known])
+    return calibration.Apart(held.x[known], np.abs(one - two), found.fold[known], held.patient[known])
 
 
 def coverage(held: Rows, found: OutOfFold) -> dict[str, Any]:
-    """How often the prediction of a model from other patients lies within; the factor is chosen on other folds."""
     known = ~np.isnan(found.first.trees)
-    one, two = (part.blended(RECIPE.trees_part)[known] for part in (found.first, found.second))
-    within = calibration.cross_covered(one, two, found.first.spread[known], found.fold[known])
-    fixed = {f"{hour} h": round(float(within[at_hour(held, hour)[known]].mean()), 4) for hour in LOOKED_AT}
-    drawn = round(float(within[held.drawn[known]].mean()), 4)
-    return {"asked": calibration.COVERAGE, "drawn minutes": drawn, **fixed}
+    fixed = {f"{hour} h": at_hour(held, hour)[known] for hour in LOOKED_AT}
+    return calibration.coverage(calibration_pairs(held, found), {"drawn minutes": held.drawn[known], **fixed})
 
 
 def at_hour(held: Rows, hour: int) -> Chosen:

@@ -74,9 +74,8 @@ def main() -> None:
     model = blend.fit(task, np.ones(len(held.label), bool), RECIPE)
     every = np.ones(len(held.label))
     platt = Platt.of(blended, held.minute / 60, held.label, every)
-    made = publish.Published(
-        "sepsis_onset", NAMES, model, platt, interval_factor(found), points, held.x, calibration.probability(said)
-    )
+    width = calibration.Width.constant(calibration_pairs(held, found))  # a patient's own is no better, see the card
+    made = publish.Published("sepsis_onset", NAMES, model, platt, width, points, held.x, calibration.probability(said))
     publish.publish(MODEL, made, {**metrics, "operating_points": points})
     publish.draw_reliability(MODEL / "reliability.png", panels(held, said))
     write_tables(MODEL)
@@ -109,24 +108,17 @@ def calibrated(held: Rows, found: OutOfFold, blended: Floats) -> Floats:
     return calibration.cross_fitted(blended, held.minute / 60, held.label, every, found.fold)
 
 
-def interval_factor(found: OutOfFold) -> float:
-    """`coverage` measures it on patients that it was not chosen on."""
+def calibration_pairs(held: Rows, found: OutOfFold) -> calibration.Apart:
+    """How far the models of both halves are apart."""
     known = ~np.isnan(found.first.trees)
     one, two = (part.blended(RECIPE.trees_part)[known] for part in (found.first, found.second))
-    return calibration.half_width(one, two, found.first.spread[known])
+    return calibration.Apart(held.x[known], np.abs(one - two), found.fold[known], held.patient[known])
 
 
-def coverage(held: Rows, found: OutOfFold) -> dict[str, float]:
-    """How often the prediction of a model from other patients lies within; the factor is chosen on other folds."""
+def coverage(held: Rows, found: OutOfFold) -> dict[str, Any]:
     known = ~np.isnan(found.first.trees)
-    one, two = (part.blended(RECIPE.trees_part)[known] for part in (found.first, found.second))
-    within = calibration.cross_covered(one, two, found.first.spread[known], found.fold[known])
-    ever = septic(held)[known]
-    return {
-        "asked": calibration.COVERAGE,
-        "all hours": round(float(within.mean()), 4),
-        "hours of patients with sepsis": round(float(within[ever].mean()), 4),
-    }
+    groups = {"all hours": np.ones(int(known.sum()), bool), "hours of patients with sepsis": septic(held)[known]}
+    return calibration.coverage(calibration_pairs(held, found), groups)
 
 
 def cross_threshold(score: Floats, worth: tuple[Floats, Floats], fold: NDArray[np.int64]) -> Chosen:
