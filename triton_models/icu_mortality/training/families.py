@@ -1,7 +1,8 @@
 """Families of models for icu_mortality beside each other, on the same folds of the same patients.
 
-Each is trained and kept on its own: `families.py NAME...` trains those; the table is of all that were. Writes
-families.json; docs/risk-models.md shows it.
+Each is trained and kept on its own: `families.py NAME...` trains those. Families that are not trained again keep their
+figures, and the stack is made again only when the predictions of all are at hand. Writes families.json;
+docs/risk-models.md shows it.
 """
 
 from __future__ import annotations
@@ -9,16 +10,15 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
 from typing import Any
 
 import blend
 import card
 import measures
 import numpy as np
+import row_families
 import rows
 import sequences
-import torch
 import train
 import trees
 from numpy.typing import NDArray
@@ -27,11 +27,13 @@ from rows import CACHE, Rows
 
 HOURS = (6, 24, 48)
 PAGE = rows.REPOSITORY / "docs" / "risk-models.md"
+TABLE = train.MODEL / "families.json"
+STACK = "stack of all"
 EARLIEST_STACKED = 360  # minutes
+EPOCHS = {"GRU-D": 8, "temporal convolution": 8, "transformer": 3}
 TRIALS, TUNED_ROUNDS, INNER_SHARE = 6, 200, 0.25
 Floats = NDArray[np.float64]
 Float32 = NDArray[np.float32]
-Fitted = Callable[[Float32], Floats]
 
 
 def main() -> None:
@@ -46,9 +48,11 @@ def main() -> None:
         with np.load(path) as kept:
             every[str(kept["name"])] = kept["said"]
     every["trees and networks, as shipped"] = parts.blended(train.RECIPE.trees_part)
-    every["stack of all"] = stacked(every, held, fold)
-    table = {name: {str(hour): figures(said, held, hour) for hour in HOURS} for name, said in every.items()}
-    (train.MODEL / "families.json").write_text(json.dumps(table, indent=1) + "\n")
+    known = json.loads(TABLE.read_text(encoding="utf-8")) if TABLE.exists() else {}
+    if set(known) <= {*every, STACK}:
+        every[STACK] = stacked(every, held, fold)
+    table = known | {name: {str(hour): figures(said, held, hour) for hour in HOURS} for name, said in every.items()}
+    TABLE.write_text(json.dumps(table, indent=1) + "\n")
     card.fill(PAGE, {"families": lines(table)})
 
 
@@ -77,32 +81,33 @@ def stacked(every: dict[str, Floats], held: Rows, fold: NDArray[np.int64]) -> Fl
     fixed = ~held.drawn & (held.minute >= EARLIEST_STACKED)
     for number in np.unique(fold):
         other, mine = fixed & (fold != number), ~held.drawn & (fold == number)
-        said[mine] = terms[mine] @ _logistic(terms[other], held.label[other].astype(np.float32), 1e-3)
+        said[mine] = terms[mine] @ row_families.logistic(terms[other], held.label[other].astype(np.float32), 1e-3)
     return said
 
 
 def _keep(name: str, held: Rows, fold: NDArray[np.int64]) -> None:
     started = time.process_time()
-    said = _sequence(name, held, fold) if name in sequences.KINDS else _rows(ROWS[name], held, fold)
+    said = _sequence(name, held, fold) if name in sequences.KINDS else _rows(FAMILIES[name], held, fold)
     seconds = time.process_time() - started
     np.savez(CACHE / f"family-{name.replace(' ', '-')}.npz", name=name, said=said, seconds=seconds)
     print(name, f"{seconds:.0f} s", {hour: figures(said, held, hour)["auroc"] for hour in HOURS}, flush=True)
 
 
-def _rows(fit: Callable[[Float32, Float32], Fitted], held: Rows, fold: NDArray[np.int64]) -> Floats:
+def _rows(fit: row_families.Fit, held: Rows, fold: NDArray[np.int64]) -> Floats:
     """Of the reported hours, trained on the drawn minutes of other folds."""
     said = np.full(len(fold), np.nan)
     for number in np.unique(fold):
         learn, judge = held.drawn & (fold != number), ~held.drawn & (fold == number)
-        said[judge] = fit(held.x[learn], held.label[learn].astype(np.float32))(held.x[judge])
+        label = held.label[learn].astype(np.float32)
+        said[judge] = fit(held.x[learn], label, np.ones(len(label), np.float32))(held.x[judge])
     return said
 
 
 def _sequence(name: str, held: Rows, fold: NDArray[np.int64]) -> Floats:
-    grid = sequences.grid()
+    grid = sequences.grid_2012()
     first = {int(patient): at for at, patient in enumerate(held.patient)}
     of_stay = fold[[first[int(patient)] for patient in grid.patient]]
-    hourly = sequences.out_of_fold(name, grid, of_stay, epochs=8)
+    hourly = sequences.out_of_fold(name, grid, of_stay, sequences.Training(epochs=EPOCHS[name]), range(blend.FOLDS))
     place = {int(patient): at for at, patient in enumerate(grid.patient)}
     said, fixed = np.full(len(fold), np.nan), np.flatnonzero(~held.drawn)
     stays = np.array([place[int(patient)] for patient in held.patient[fixed]])
@@ -110,7 +115,7 @@ def _sequence(name: str, held: Rows, fold: NDArray[np.int64]) -> Floats:
     return said
 
 
-def _tuned(x: Float32, y: Float32) -> Fitted:
+def _tuned(x: Float32, y: Float32, weight: Float32) -> row_families.Fitted:  # noqa: ARG001 - all weigh the same
     """LightGBM with settings that Optuna found inside the fold, on a quarter of its patients (six rows each)."""
     import optuna  # noqa: PLC0415 - only this family needs it
 
@@ -138,66 +143,7 @@ def _tuned(x: Float32, y: Float32) -> Fitted:
     return lambda other: trees.raw([booster], other)
 
 
-def _xgboost(x: Float32, y: Float32) -> Fitted:
-    import xgboost  # noqa: PLC0415 - only this family needs it
-
-    settings = {"objective": "binary:logistic", "eta": 0.05, "max_depth": 4, "min_child_weight": 20, "subsample": 0.6,
-                "colsample_bynode": 0.15, "lambda": 20, "max_bin": 128, "nthread": 1, "seed": rows.SEED}  # fmt: skip
-    booster = xgboost.train(settings, xgboost.QuantileDMatrix(x, y, max_bin=128, nthread=1), 300)
-    return lambda other: np.asarray(booster.predict(xgboost.DMatrix(other), output_margin=True), np.float64)
-
-
-def _catboost(x: Float32, y: Float32) -> Fitted:
-    import catboost  # noqa: PLC0415 - only this family needs it
-
-    model = catboost.CatBoostClassifier(
-        iterations=400, learning_rate=0.06, depth=5, l2_leaf_reg=20, rsm=0.15, border_count=64, thread_count=1,
-        random_seed=rows.SEED % 2**31, verbose=False, allow_writing_files=False,
-    )  # fmt: skip
-    model.fit(x, y)
-    return lambda other: np.asarray(model.predict(other, prediction_type="RawFormulaVal"), np.float64)
-
-
-def _splines(x: Float32, y: Float32) -> Fitted:
-    """Logistic regression over linear splines with knots at quantiles, and whether each feature is missing."""
-    keep = np.flatnonzero((~np.isnan(x)).mean(axis=0) > 0.01)  # noqa: PLR2004 - a share of rows
-    knots = np.nanquantile(x[::3, keep], [0.01, 0.1, 0.35, 0.65, 0.9, 0.99], axis=0)
-
-    def basis(some: Float32) -> Float32:
-        taken = some[:, keep]
-        filled = np.clip(np.where(np.isnan(taken), np.nanmedian(x[::3, keep], axis=0), taken), knots[0], knots[-1])
-        hinges = [np.maximum(filled - knot, 0) for knot in knots[1:-1]]
-        return np.concatenate([filled, *hinges, np.isnan(taken)], axis=1).astype(np.float32)
-
-    terms = basis(x)
-    centre, scale = terms.mean(axis=0), np.maximum(terms.std(axis=0), 1e-6)
-    weights = _logistic(np.c_[(terms - centre) / scale, np.ones(len(y))].astype(np.float32), y, 3e-2)
-    return lambda other: np.c_[(basis(other) - centre) / scale, np.ones(len(other))] @ weights
-
-
-def _logistic(terms: NDArray[Any], y: Float32, penalty: float) -> Floats:
-    torch.set_num_threads(1)
-    x, wanted = torch.from_numpy(terms.astype(np.float32)), torch.from_numpy(y)
-    weights = torch.zeros(x.shape[1], requires_grad=True)
-    optimiser = torch.optim.LBFGS([weights], max_iter=50, history_size=8, line_search_fn="strong_wolfe")
-
-    def loss() -> torch.Tensor:
-        optimiser.zero_grad()
-        value = nn_loss(x @ weights, wanted) + penalty * (weights[:-1] ** 2).sum()
-        value.backward()
-        return value
-
-    optimiser.step(loss)
-    return weights.detach().numpy().astype(np.float64)
-
-
-nn_loss = torch.nn.functional.binary_cross_entropy_with_logits
-ROWS: dict[str, Callable[[Float32, Float32], Fitted]] = {
-    "LightGBM tuned by Optuna inside each fold": _tuned,
-    "XGBoost": _xgboost,
-    "CatBoost": _catboost,
-    "logistic regression with splines": _splines,
-}
+FAMILIES = row_families.FAMILIES | {"LightGBM tuned by Optuna inside each fold": _tuned}
 
 
 if __name__ == "__main__":
