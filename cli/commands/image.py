@@ -10,9 +10,11 @@ import typer
 if TYPE_CHECKING:
     from vigil.v1.image_router_service_pb2 import ReadImageResponse
     from vigil.v1.image_router_service_pb2_grpc import ImageRouterServiceStub
+    from vigil.v1.images_pb2 import Region
 
 PARALLEL = 4
 DEADLINE_S = 120.0
+SIZES = ("area_mm2", "length_mm", "width_mm")  # of a region, where pixel spacing is known
 MAX_MESSAGE_BYTES = 256 * 1024 * 1024
 
 Row = dict[str, Any]
@@ -32,9 +34,10 @@ def image(
 ) -> None:
     """Read images through the running image-router; one line a file, in the order given.
 
-    A line has the model, whether the image is in its scope and why not, the findings with their probabilities, and
-    the path of the heat map: a PNG of the image's own size, brighter where the model looked. A file that cannot be
-    read gets a line with the error; then the exit code is 1.
+    A line has the model, whether the image is in its scope and why not, the findings with their probabilities, what
+    was outlined with its size and place, a report draft, and the paths of heat map and masks: PNG files of the image's
+    own size, the heat map brighter where the model looked, a mask 255 inside. A file that cannot be read gets a line
+    with the error; then the exit code is 1.
 
     Example: vigil image chest.dcm film.png --out heatmaps | jq .findings
     """
@@ -92,11 +95,13 @@ def _row(file: Path, content: bytes, answer: "ReadImageResponse", folder: Path) 
 
     findings = answer.findings
     digest = sha256(content).hexdigest()
-    heatmap = None
-    if answer.heatmap_png:
-        folder.mkdir(parents=True, exist_ok=True)
-        heatmap = folder / f"{file.stem}.{digest[:12]}.heatmap.png"
-        heatmap.write_bytes(answer.heatmap_png)
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def written(kind: str, png: bytes) -> str | None:
+        path = folder / f"{file.stem}.{digest[:12]}.{kind}.png"
+        return str(path) if png and path.write_bytes(png) else None
+
+    masks = [written(f"{r.label}.mask", png) for r, png in zip(findings.regions, answer.mask_pngs, strict=True)]
     return {
         "file": str(file),
         "model": findings.model.name or None,
@@ -108,13 +113,34 @@ def _row(file: Path, content: bytes, answer: "ReadImageResponse", folder: Path) 
             "population": findings.scope.population,
         },
         "findings": [
-            {"label": f.label, "probability": f.probability, "positive": f.positive, "threshold": f.threshold}
+            {
+                "label": f.label,
+                "probability": f.probability,
+                "positive": f.positive,
+                "threshold": f.threshold,
+                "verdict": f.verdict,
+            }
             for f in findings.findings
         ],
-        "regions": [{"label": r.label, "box": [r.x0, r.y0, r.x1, r.y1]} for r in findings.regions],
-        "heatmap": str(heatmap) if heatmap else None,
+        "regions": [_region(region, mask) for region, mask in zip(findings.regions, masks, strict=True)],
+        "heatmap": written("heatmap", answer.heatmap_png),
+        "report": [{"text": sentence.text, "label": sentence.label} for sentence in findings.report],
         "degraded": findings.degraded_reason,
         "integrity": {"sha256": digest, "bytes": len(content), "width": answer.width, "height": answer.height},
+    }
+
+
+def _region(region: "Region", mask: str | None) -> Row:
+    known = region.HasField("area_mm2")
+    sizes = {name: getattr(region, name) for name in SIZES if known}
+    return {
+        "label": region.label,
+        "box": [region.x0, region.y0, region.x1, region.y1],
+        "mask": mask,
+        "area_fraction": region.area_fraction,
+        **sizes,
+        "position": region.position,
+        "model": region.model.name,
     }
 
 

@@ -51,8 +51,10 @@ class ImageRouterServicer(service_grpc.ImageRouterServiceServicer):
             )
         )
         rows, columns = reading.picture.grey.shape if reading.picture else (0, 0)
-        heatmap = render(reading, self._reader.preview_side).heatmap
-        return ReadImageResponse(findings=findings, heatmap_png=heatmap, width=columns, height=rows)
+        pictures = render(reading, self._reader.preview_side)
+        return ReadImageResponse(
+            findings=findings, heatmap_png=pictures.heatmap, width=columns, height=rows, mask_pngs=pictures.masks
+        )
 
 
 def _identity(content: bytes) -> ImageIdentity:

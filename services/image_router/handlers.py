@@ -36,24 +36,37 @@ async def read_received_image(image: ImageReceived, deps: ImageReading) -> Publi
     """
     content = await asyncio.to_thread(deps.blobs.get, image.blob)
     reading = await read_image(content, deps.reader, on_wait=deps.on_wait)
-    heatmap, preview = await asyncio.to_thread(_store_pictures, reading, deps)
+    pictures = await asyncio.to_thread(_stored, reading, deps)
     message = as_message(reading, image.image)
     message.meta.CopyFrom(derived_meta(image.meta, "findings", deps.clock))
     message.image_message_id = image.meta.message_id
-    _attach(message, heatmap, preview)
+    _attach(message, pictures)
     observe_stage("image_read", message.meta, deps.clock)
     return Publish(to=Topic.IMAGE_FINDINGS, key=image.meta.patient_key, message=message)
 
 
-def _store_pictures(reading: Reading, deps: ImageReading) -> tuple[Blob | None, Blob | None]:
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Claim checks of pictures; None where there is none. masks: one a region."""
+
+    heatmap: Blob | None
+    preview: Blob | None
+    masks: list[Blob]
+
+
+def _stored(reading: Reading, deps: ImageReading) -> Stored:
     pictures = render(reading, deps.reader.preview_side)
-    heatmap = deps.blobs.put(pictures.heatmap, PNG) if pictures.heatmap else None
-    preview = deps.blobs.put(pictures.preview, PNG) if pictures.preview else None
-    return heatmap, preview
+
+    def put(png: bytes) -> Blob | None:
+        return deps.blobs.put(png, PNG) if png else None
+
+    return Stored(put(pictures.heatmap), put(pictures.preview), [deps.blobs.put(png, PNG) for png in pictures.masks])
 
 
-def _attach(message: ImageFindings, heatmap: Blob | None, preview: Blob | None) -> None:
-    if heatmap is not None:
-        message.heatmap.CopyFrom(heatmap)
-    if preview is not None:
-        message.preview.CopyFrom(preview)
+def _attach(message: ImageFindings, pictures: Stored) -> None:
+    if pictures.heatmap is not None:
+        message.heatmap.CopyFrom(pictures.heatmap)
+    if pictures.preview is not None:
+        message.preview.CopyFrom(pictures.preview)
+    for region, mask in zip(message.regions, pictures.masks, strict=True):
+        region.mask.CopyFrom(mask)

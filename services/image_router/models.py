@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from vigil.v1.meta_pb2 import ModelVersion
 
 from services.common.triton import Tensors
-from services.image_router.preprocessing import model_input
+from services.image_router.preprocessing import PREPARATIONS, model_input
 
 
 class Triton(Protocol):
@@ -29,27 +29,41 @@ class Triton(Protocol):
 class ImageModel:
     """What the configuration in the Triton repository says, so that model and operating points change together.
 
-    side: pixels of its square input. labels and thresholds: in the order of its output `probability`.
-    scope_limit: the largest output `scope_distance` that is in scope.
+    side: pixels of its square input. preparation: key of `preprocessing.PREPARATIONS`. labels, thresholds, lows: in
+    the order of its output `probability`; from its threshold on a label is positive, below its low it is negative.
+    A model that only outlines has none. scope_limit: the largest output `scope_distance` that is in scope.
+    region: what it outlines, empty when nothing; outline_threshold: of the output `outline`, from which a place is in.
     """
 
     version: ModelVersion
     side: int
+    preparation: str
     labels: tuple[str, ...]
     thresholds: tuple[float, ...]
+    lows: tuple[float, ...]
     scope_limit: float
+    region: str
+    outline_threshold: float
+
+    @property
+    def outputs(self) -> list[str]:
+        """What to ask it for."""
+        named = ["probability", "heatmap"] if self.labels else []
+        return [*named, *(["outline"] if self.region else []), "scope_distance"]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One picture's answer. probabilities: by label. heatmap: (h, w), logit that each place adds.
+    """One picture's answer. probabilities: by label. heatmap: (h, w), logit that each place adds, None without labels.
 
-    relative_distance: scope distance over its limit; above 1 the picture is unlike what the model was trained on.
+    outline: (h, w), probability that a place is inside, None when the model outlines nothing. relative_distance: scope
+    distance over its limit; above 1 the picture is unlike what the model was trained on.
     """
 
     model: ImageModel
     probabilities: tuple[float, ...]
-    heatmap: NDArray[np.float32]
+    heatmap: NDArray[np.float32] | None
+    outline: NDArray[np.float32] | None
     relative_distance: float
 
 
@@ -57,32 +71,53 @@ async def load_model(triton: Triton, name: str) -> ImageModel:
     """The declaration of a served model. Raises ModelUnavailable; ValueError when it is incomplete."""
     parameters = await triton.model_parameters(name)
     try:
-        model = ImageModel(
-            version=await triton.model_version(name),
-            side=int(parameters["side"]),
-            labels=tuple(parameters["labels"].split(",")),
-            thresholds=tuple(float(value) for value in parameters["thresholds"].split(",")),
-            scope_limit=float(parameters["scope_limit"]),
-        )
+        model = _declared(await triton.model_version(name), parameters)
     except KeyError as error:
         raise ValueError(f"{name}: its configuration lacks the parameter {error}") from error
-    if len(model.labels) != len(model.thresholds):
-        raise ValueError(f"{name}: one threshold a label is needed")
+    if not len(model.labels) == len(model.thresholds) == len(model.lows):
+        raise ValueError(f"{name}: two operating points a label are needed")
+    if model.preparation not in PREPARATIONS:
+        raise ValueError(f"{name}: no such preparation as {model.preparation}")
     return model
 
 
-async def ask(triton: Triton, model: ImageModel, tensor: NDArray[np.float32]) -> Answer:
-    """Ask about one picture. tensor: from `prepared`. Raises ModelUnavailable."""
-    wanted = ["probability", "heatmap", "scope_distance"]
-    outputs = await triton.infer(model.version.name, {"image": tensor[np.newaxis]}, wanted)
-    return Answer(
-        model=model,
-        probabilities=tuple(float(p) for p in outputs["probability"][0]),
-        heatmap=outputs["heatmap"][0],
-        relative_distance=float(outputs["scope_distance"].ravel()[0]) / model.scope_limit,
+def _declared(version: ModelVersion, parameters: Mapping[str, str]) -> ImageModel:
+    region = parameters.get("region", "")
+    labels = parameters.get("labels", "") if region else parameters["labels"]
+    named = bool(labels)
+    return ImageModel(
+        version=version,
+        side=int(parameters["side"]),
+        preparation=parameters["preparation"],
+        labels=tuple(labels.split(",")) if named else (),
+        thresholds=_numbers(parameters["thresholds"]) if named else (),
+        lows=_numbers(parameters["lows"]) if named else (),
+        scope_limit=float(parameters["scope_limit"]),
+        region=region,
+        outline_threshold=float(parameters["outline_threshold"]) if region else 1.0,
     )
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(float(value) for value in text.split(","))
+
+
+async def ask(triton: Triton, model: ImageModel, tensors: NDArray[np.float32]) -> list[Answer]:
+    """Ask about pictures. tensors: (n, 1, side, side), stacked from `prepared`. Raises ModelUnavailable."""
+    outputs = await triton.infer(model.version.name, {"image": tensors}, model.outputs)
+    distances = outputs["scope_distance"].ravel()
+    return [
+        Answer(
+            model=model,
+            probabilities=tuple(float(p) for p in outputs["probability"][row]) if model.labels else (),
+            heatmap=outputs["heatmap"][row] if model.labels else None,
+            outline=outputs["outline"][row] if model.region else None,
+            relative_distance=float(distances[row]) / model.scope_limit,
+        )
+        for row in range(len(tensors))
+    ]
 
 
 def prepared(model: ImageModel, grey: NDArray[np.float32]) -> NDArray[np.float32]:
     """The model's input of one picture; see `preprocessing.model_input`. Blocks: call it from a thread."""
-    return model_input(grey, model.side)
+    return model_input(grey, model.side, model.preparation)

@@ -1,11 +1,11 @@
 """From a grey picture to a model's input: the same code for training and for serving.
 
-Two pictures of the same content must give the same input whether they came as DICOM, PNG or JPEG, bright or dark:
-the grey levels are equalised over the whole picture first, so that only their order and place remain, and then
-within tiles, so that faint structures show.
+Two pictures of the same content must give the same input whether they came as DICOM, PNG or JPEG. How a kind of
+picture is prepared is a `Preparation`; a model names its own in its configuration.
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,22 +16,76 @@ GREY_LEVELS = 256
 CLIPPED_SHARE = 0.001
 # Enough for those quantiles; sorting every pixel of a large radiograph takes longer than reading it.
 SAMPLED_PIXELS = 250_000
+# A row or column is content when this share of it is brighter than that background.
+BACKGROUND = 0.1
+CONTENT_SHARE = 0.02
 TILES = 8
 # Share of a tile's pixels that one level may have; what is over is spread, so that noise in flat tiles stays small.
 CLIP_LIMIT = 0.01
 
 
-def model_input(picture: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """How one kind of picture becomes an input.
+
+    cropped: to the part that is not background. equalised: only the order of grey levels remains, over the whole
+    picture, then within tiles so that faint structures show.
+    """
+
+    cropped: bool
+    equalised: bool
+
+
+# Radiographs differ in exposure and window, which must not count. Slices of the head come with margins of any width.
+PREPARATIONS = {
+    "radiograph": Preparation(cropped=False, equalised=True),
+    "head_slice": Preparation(cropped=True, equalised=False),
+    "ultrasound": Preparation(cropped=False, equalised=False),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Part of a picture: rows [top, bottom) and columns [left, right)."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+
+def model_input(picture: NDArray[np.float32], side: int, preparation: str = "radiograph") -> NDArray[np.float32]:
     """A picture as an image model takes it.
 
     picture: (rows, columns), any linear grey scale, brighter is denser. side: pixels of the model's square input.
-    The aspect ratio is not kept: the paediatric training pictures exist only as squares.
-    Returns (1, side, side) in [0, 1]. Raises ValueError for an empty or non-finite picture, or a side that is no
-    multiple of `TILES`.
+    preparation: key of `PREPARATIONS`. The aspect ratio is not kept: many training pictures exist only as squares.
+    Returns (1, side, side) in [0, 1]. Raises ValueError for an empty or non-finite picture, or, when equalising, a
+    side that is no multiple of `TILES`.
     """
     if picture.ndim != 2 or not picture.size or not np.isfinite(picture).all():  # noqa: PLR2004 - rows and columns
         raise ValueError("a picture has rows and columns of finite grey levels")
-    return equalised_locally(equalised(resized(stretched(picture), side, side)))[np.newaxis]
+    levels = stretched(picture)
+    box = read_part(levels, preparation)
+    square = resized(levels[box.top : box.bottom, box.left : box.right], side, side)
+    if PREPARATIONS[preparation].equalised:
+        square = equalised_locally(equalised(square))
+    return square[np.newaxis]
+
+
+def read_part(picture: NDArray[np.float32], preparation: str) -> Box:
+    """The part of a picture that `model_input` shows a model; what a model locates lies in it.
+
+    picture: as `model_input` takes it, or stretched already.
+    """
+    rows, columns = picture.shape
+    whole = Box(0, rows, 0, columns)
+    if not PREPARATIONS[preparation].cropped:
+        return whole
+    content = stretched(picture) > BACKGROUND
+    down, across = (np.flatnonzero(content.mean(axis) > CONTENT_SHARE) for axis in (1, 0))
+    if not down.size or not across.size:
+        return whole
+    return Box(int(down[0]), int(down[-1]) + 1, int(across[0]), int(across[-1]) + 1)
 
 
 def stretched(picture: NDArray[np.float32]) -> NDArray[np.float32]:

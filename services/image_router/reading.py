@@ -2,22 +2,27 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
-from vigil.v1.images_pb2 import ImageFinding, ImageFindings, ImageIdentity, Scope
+from vigil.v1.images_pb2 import ImageFinding, ImageFindings, ImageIdentity, Region, Scope
 from vigil.v1.meta_pb2 import ModelVersion
 
 from services.common.outcomes import Invalid
 from services.common.triton import ModelUnavailable
+from services.image_router.geometry import image_geometry
 from services.image_router.metrics import DECODE_SECONDS, IMAGES_READ
-from services.image_router.models import Answer, ImageModel, Triton, ask, load_model, prepared
+from services.image_router.models import Answer, Triton, ask, load_model, prepared
 from services.image_router.outage import Outage
 from services.image_router.pixels import Picture, dicom_picture, file_picture, is_dicom, read_dicom
-from services.image_router.rendering import heatmap_png, preview_png
-from services.image_router.scope import DECLARED, TagScope, scope_of_tags
+from services.image_router.preprocessing import read_part
+from services.image_router.regions import Geometry, Outlined, outlined
+from services.image_router.rendering import heatmap_png, mask_png, preview_png
+from services.image_router.report import WORDINGS, draft
+from services.image_router.scope import DECLARED, MODELS, TagScope, scope_of_tags
 from services.image_router.tags import image_tags
+from services.image_router.upright import AS_SENT, REMEDIES, Remedy
 
 
 def _nothing() -> None:
@@ -39,13 +44,28 @@ class Reader:
 
 
 @dataclass(frozen=True, slots=True)
+class Looked:
+    """What an image is before any model saw it. picture: None when its tags put it out of every scope."""
+
+    by_tags: TagScope
+    population: str
+    geometry: Geometry
+    picture: Picture | None
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
-    """What was read. picture is None when the tags alone put the image out of scope; then nothing was decoded."""
+    """What was read. picture is None when the tags alone put the image out of scope; then nothing was decoded.
+
+    outliner: the answer that `region` comes from.
+    """
 
     scope: Scope
     picture: Picture | None = None
     answer: Answer | None = None
     degraded_reason: str = ""
+    outliner: Answer | None = None
+    region: Outlined | None = None
 
     @property
     def findings(self) -> list[ImageFinding]:
@@ -53,15 +73,44 @@ class Reading:
         if self.answer is None or not self.scope.in_scope:
             return []
         model = self.answer.model
+        points = zip(model.labels, self.answer.probabilities, model.thresholds, model.lows, strict=True)
         return [
-            ImageFinding(label=label, probability=p, positive=p >= threshold, threshold=threshold)
-            for label, p, threshold in zip(model.labels, self.answer.probabilities, model.thresholds, strict=True)
+            ImageFinding(label=label, probability=p, positive=p >= high, threshold=high, verdict=_verdict(p, low, high))
+            for label, p, high, low in points
+        ]
+
+    @property
+    def regions(self) -> list[Region]:
+        """What was outlined, without its mask."""
+        if self.region is None or self.outliner is None:
+            return []
+        x0, y0, x1, y1 = self.region.box
+        return [
+            Region(
+                label=self.outliner.model.region,
+                x0=x0,
+                y0=y0,
+                x1=x1,
+                y1=y1,
+                model=self.outliner.model.version,
+                area_fraction=self.region.area_fraction,
+                area_mm2=self.region.area_mm2,
+                length_mm=self.region.length_mm,
+                width_mm=self.region.width_mm,
+                position=self.region.position,
+            )
         ]
 
     @property
     def version(self) -> ModelVersion | None:
         """Of the model that was asked."""
         return self.answer.model.version if self.answer else None
+
+
+def _verdict(p: float, low: float, high: float) -> str:
+    if p >= high:
+        return "positive"
+    return "negative" if p < low else "cannot_tell"
 
 
 async def read_image(
@@ -74,60 +123,100 @@ async def read_image(
     Returns a reading that is out of scope with the reason, or degraded when Triton stays away.
     Raises Invalid: unreadable content, or no such model.
     """
-    if model and model not in DECLARED:
-        raise Invalid(f"no such image model; there are {', '.join(sorted(DECLARED))}")
-    by_tags, population, picture = await asyncio.to_thread(_look, content, reader.max_pixels, model)
-    if picture is None:
-        reading = Reading(_scope(by_tags.reason))
+    if model and model not in MODELS:
+        raise Invalid(f"no such image model; there are {', '.join(MODELS)}")
+    looked = await asyncio.to_thread(_look, content, reader.max_pixels, model)
+    if looked.picture is None:
+        reading = Reading(_scope(looked.by_tags.reason))
     else:
-        reading = await _read_picture(by_tags, picture, reader, on_wait)
-    reading.scope.population = population
+        reading = await _read_picture(looked, looked.picture, reader, on_wait)
+    reading.scope.population = looked.population
     IMAGES_READ.labels(_outcome(reading)).inc()
     return reading
 
 
-def _look(content: bytes, max_pixels: int, model: str) -> tuple[TagScope, str, Picture | None]:
-    """Scope by tags, population, and the picture when a model may be asked."""
+def _look(content: bytes, max_pixels: int, model: str) -> Looked:
+    """Scope by tags, population, geometry, and the picture when a model may be asked."""
     with DECODE_SECONDS.time():
         if not is_dicom(content):
             names = (model,) if model else tuple(DECLARED)
-            return TagScope(names, ""), "unknown", file_picture(content, max_pixels)
+            return Looked(TagScope(names, ""), "unknown", Geometry(), file_picture(content, max_pixels))
         dataset = read_dicom(content)
         tags = image_tags(dataset)
         by_tags = TagScope((model,), "the model was chosen by hand") if model else scope_of_tags(tags)
         picture = dicom_picture(dataset, max_pixels) if by_tags.models else None
-        return by_tags, tags.population, picture
+        return Looked(by_tags, tags.population, image_geometry(dataset), picture)
 
 
-async def _read_picture(by_tags: TagScope, picture: Picture, reader: Reader, on_wait: Callable[[], None]) -> Reading:
+async def _read_picture(looked: Looked, picture: Picture, reader: Reader, on_wait: Callable[[], None]) -> Reading:
+    by_tags = looked.by_tags
     if picture.coloured:
-        return Reading(_scope("a colour picture is no radiograph"), picture)
+        return Reading(_scope("no model reads colour pictures"), picture)
     try:
-        answers = await reader.outage.waited_for(partial(_ask_all, by_tags.models, picture, reader), on_wait)
+        return await reader.outage.waited_for(partial(_asked, looked, picture, reader), on_wait)
     except ModelUnavailable as error:
         scope = Scope(in_scope=True, reason=by_tags.reason)
         return Reading(scope, picture, degraded_reason=f"no model read it: {error.reason}")
-    return _judged(by_tags, picture, answers)
 
 
-async def _ask_all(names: Sequence[str], picture: Picture, reader: Reader) -> list[Answer]:
-    return [await _ask(name, picture, reader) for name in names]
+async def _asked(looked: Looked, picture: Picture, reader: Reader) -> Reading:
+    """The answer of the model that the picture is most like, as sent or else put right, unless it is like none."""
+    answer, remedy = await _nearest(looked.by_tags.models, picture, reader)
+    name = answer.model.version.name
+    if answer.relative_distance > 1:
+        return Reading(_scope(f"the pixels are unlike what {name} was trained on"), picture, answer)
+    notes = "; ".join(note for note in (looked.by_tags.reason, picture.note, remedy.note) if note)
+    reading = Reading(Scope(in_scope=True, reason=notes), picture, answer)
+    outlined_by = DECLARED[name].outlined_by if name in DECLARED else ""
+    outliner = (await _ask(outlined_by, picture, reader, [remedy]))[0] if outlined_by else answer
+    region = await asyncio.to_thread(_region, reading, outliner, looked.geometry)
+    return replace(reading, outliner=outliner, region=region)
 
 
-async def _ask(name: str, picture: Picture, reader: Reader) -> Answer:
-    model: ImageModel = await load_model(reader.triton, name)
-    tensor = await asyncio.to_thread(prepared, model, picture.grey)
-    return await ask(reader.triton, model, tensor)
+async def _nearest(names: Sequence[str], picture: Picture, reader: Reader) -> tuple[Answer, Remedy]:
+    tried: list[tuple[Answer, Remedy]] = []
+    for remedies in ([AS_SENT], list(REMEDIES)):
+        for name in names:
+            tried += zip(await _ask(name, picture, reader, remedies), remedies, strict=True)
+        nearest = min(tried, key=lambda pair: pair[0].relative_distance)
+        if nearest[0].relative_distance <= 1:
+            return nearest
+    return tried[0] if len(names) == 1 else min(tried[: len(names)], key=lambda pair: pair[0].relative_distance)
 
 
-def _judged(by_tags: TagScope, picture: Picture, answers: Sequence[Answer]) -> Reading:
-    """The answer of the model that the picture is most like, unless it is like none."""
-    nearest = min(answers, key=lambda answer: answer.relative_distance)
-    if nearest.relative_distance > 1:
-        reason = f"the pixels are unlike what {nearest.model.version.name} was trained on"
-        return Reading(_scope(reason), picture, nearest)
-    notes = "; ".join(note for note in (by_tags.reason, picture.note) if note)
-    return Reading(Scope(in_scope=True, reason=notes), picture, nearest)
+async def _ask(name: str, picture: Picture, reader: Reader, remedies: Sequence[Remedy]) -> list[Answer]:
+    """One answer a remedy; maps lie as the picture was sent."""
+    model = await load_model(reader.triton, name)
+
+    def inputs() -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":
+        return np.stack([prepared(model, remedy.apply(picture.grey)) for remedy in remedies])
+
+    answers = await ask(reader.triton, model, await asyncio.to_thread(inputs))
+    return [
+        replace(
+            answer,
+            heatmap=None if answer.heatmap is None else remedy.undo(answer.heatmap),
+            outline=None if answer.outline is None else remedy.undo(answer.outline),
+        )
+        for answer, remedy in zip(answers, remedies, strict=True)
+    ]
+
+
+def _region(reading: Reading, outliner: Answer, geometry: Geometry) -> Outlined | None:
+    """None when the model outlines nothing, or when the image is taken for one without a lesion."""
+    model, picture = outliner.model, reading.picture
+    if outliner.outline is None or picture is None or _is_normal(reading.answer):
+        return None
+    part = read_part(picture.grey, model.preparation)
+    rows, columns = picture.grey.shape
+    return outlined(outliner.outline, model.outline_threshold, part, (rows, columns), geometry)
+
+
+def _is_normal(answer: Answer | None) -> bool:
+    if answer is None or not answer.model.labels:
+        return False
+    likeliest = answer.model.labels[int(np.argmax(answer.probabilities))]
+    return likeliest in WORDINGS[answer.model.version.name].normal
 
 
 def _scope(reason: str) -> Scope:
@@ -142,36 +231,46 @@ def _outcome(reading: Reading) -> str:
 
 def as_message(reading: Reading, image: ImageIdentity) -> ImageFindings:
     """The reading as published, without meta and pictures."""
+    findings, regions = reading.findings, reading.regions
+    version = reading.version
+    drafted = draft(version, findings, regions, reading.scope.reason) if version and reading.scope.in_scope else []
     return ImageFindings(
         image=image,
         scope=reading.scope,
-        findings=reading.findings,
-        model=reading.version,
+        findings=findings,
+        regions=regions,
+        model=version,
         degraded_reason=reading.degraded_reason,
+        report=drafted,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Renderings:
-    """PNG files; empty bytes where there is nothing to show."""
+    """PNG files; empty bytes where there is nothing to show. masks: one a region."""
 
     heatmap: bytes
     preview: bytes
+    masks: list[bytes] = field(default_factory=list)
 
 
 def render(reading: Reading, preview_side: int) -> Renderings:
-    """Heat map (only in scope) and preview. Blocks: call it from a thread."""
+    """Heat map and masks (only in scope), and preview. Blocks: call it from a thread."""
     if reading.picture is None:
         return Renderings(b"", b"")
     preview = preview_png(reading.picture.grey, preview_side)
     if reading.answer is None or not reading.scope.in_scope:
         return Renderings(b"", preview)
+    masks = [mask_png(reading.region.mask)] if reading.region else []
+    if reading.answer.heatmap is None:
+        return Renderings(b"", preview, masks)
+    part = read_part(reading.picture.grey, reading.answer.model.preparation)
     rows, columns = reading.picture.grey.shape
-    return Renderings(heatmap_png(reading.answer.heatmap, rows, columns), preview)
+    return Renderings(heatmap_png(reading.answer.heatmap, rows, columns, part), preview, masks)
 
 
 async def probe(reader: Reader) -> None:
     """Readiness: every model answers a real inference. Raises ModelUnavailable, ValueError."""
-    for name in DECLARED:
+    for name in MODELS:
         model = await load_model(reader.triton, name)
-        await ask(reader.triton, model, np.full((1, model.side, model.side), 0.5, np.float32))
+        await ask(reader.triton, model, np.full((1, 1, model.side, model.side), 0.5, np.float32))

@@ -6,21 +6,28 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from services.image_router.preprocessing import resized
+from services.image_router.preprocessing import Box, resized
 
 # Smooth pictures gain little from more.
 COMPRESSION = 1
 
 
-def heatmap_png(heatmap: NDArray[np.float32], rows: int, columns: int) -> bytes:
+def heatmap_png(heatmap: NDArray[np.float32], rows: int, columns: int, part: Box) -> bytes:
     """8-bit grey PNG of the image's own size.
 
-    heatmap: (h, w), what each place adds to the finding's logit. Places that add nothing or speak against the
-    finding are 0; the place that adds most is 255.
+    heatmap: (h, w) over `part` of the image, what each place adds to the finding's logit. Places that add nothing or
+    speak against the finding are 0; the place that adds most is 255.
     """
-    positive = np.clip(resized(heatmap.astype(np.float32), rows, columns), 0, None)
+    positive = np.zeros((rows, columns), np.float32)
+    seen = resized(heatmap.astype(np.float32), part.bottom - part.top, part.right - part.left)
+    positive[part.top : part.bottom, part.left : part.right] = np.clip(seen, 0, None)
     peak = float(positive.max())
     return _png(positive / peak if peak > 0 else positive)
+
+
+def mask_png(mask: NDArray[np.bool_]) -> bytes:
+    """8-bit grey PNG, 255 inside, 0 outside. mask: (rows, columns)."""
+    return _png(mask.astype(np.float32))
 
 
 def preview_png(grey: NDArray[np.float32], longest_side: int) -> bytes:

@@ -9,11 +9,10 @@ import pytest
 
 from services.image_router.models import ImageModel, load_model
 from services.image_router.preprocessing import model_input
-from services.image_router.scope import DECLARED
+from services.image_router.scope import MODELS as NAMES
 from tests.image_router.fakes import MODELS, LocalModels, model_config
 from tests.image_router.samples import ward_film
 
-NAMES = sorted(DECLARED)
 MAX_BYTES = 30 * 1024 * 1024
 
 

@@ -1,3 +1,4 @@
+import io
 from typing import Any
 
 import numpy as np
@@ -6,10 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
+from PIL import Image
+from pydicom.uid import UID, JPEG2000Lossless, RLELossless
 
 from services.image_router.pixels import Picture, dicom_picture, file_picture, read_dicom
-from services.image_router.preprocessing import equalised, model_input
-from tests.image_router.samples import as_file, as_picture, radiograph, ward_film
+from services.image_router.preprocessing import PREPARATIONS, equalised, model_input, read_part
+from tests.image_router.samples import as_file, as_picture, radiograph, sample_bytes, ward_film
 
 Grey = NDArray[Any]
 SIDE = 64
@@ -29,6 +32,59 @@ def test_the_same_picture_gives_the_same_input_as_dicom_and_as_png() -> None:
     png = seen_by_model(file_picture(as_picture(FILM, "PNG"), MANY))
     np.testing.assert_allclose(of_dicom(FILM), png, atol=1e-6)
     np.testing.assert_allclose(of_dicom(FILM, WindowCenter=128, WindowWidth=256), png, atol=1e-6)
+
+
+def as_stored(pixels: Grey, syntax: UID) -> bytes:
+    """The same pixels, losslessly compressed."""
+    dataset = radiograph(pixels)
+    as_file(dataset)  # gives it its file meta information
+    dataset.compress(syntax, generate_instance_uid=False)
+    dataset.file_meta.TransferSyntaxUID = syntax
+    buffer = io.BytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("preparation", sorted(PREPARATIONS))
+def test_dicom_losslessly_compressed_dicom_png_and_a_jpegs_own_pixels_give_the_same_input(preparation: str) -> None:
+    jpeg = as_picture(FILM, "JPEG", quality=90)
+    with Image.open(io.BytesIO(jpeg)) as image:
+        pixels = np.asarray(image, np.uint8)
+    pictures = [
+        file_picture(jpeg, MANY),
+        file_picture(as_picture(pixels, "PNG"), MANY),
+        *(
+            dicom_picture(read_dicom(content), MANY)
+            for content in (
+                as_file(radiograph(pixels)),
+                as_stored(pixels, JPEG2000Lossless),
+                as_stored(pixels, RLELossless),
+            )
+        ),
+    ]
+    first, *others = (model_input(picture.grey, 160, preparation) for picture in pictures)
+    for other in others:
+        np.testing.assert_allclose(other, first, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["jpeg_ls_lossless", "jp2klossless"])
+def test_a_real_instance_gives_the_same_input_however_it_is_compressed(kind: str) -> None:
+    plain, packed = (
+        model_input(dicom_picture(read_dicom(sample_bytes(name)), MANY).grey, 160, "head_slice")
+        for name in ("MR_small.dcm", f"MR_small_{kind}.dcm")
+    )
+    np.testing.assert_allclose(packed, plain, atol=1e-6)
+
+
+def test_a_slice_of_the_head_gives_nearly_the_same_input_whatever_its_margins() -> None:
+    brain = ward_film("brain_glioma.jpg").astype(np.float32) / 255
+    wide = np.pad(brain, ((40, 10), (25, 60)))
+    np.testing.assert_allclose(model_input(wide, 160, "head_slice"), model_input(brain, 160, "head_slice"), atol=0.05)
+    part = read_part(wide, "head_slice")
+    assert part.top >= 40
+    assert part.left >= 25
+    assert part.bottom <= wide.shape[0] - 10
+    assert part.right <= wide.shape[1] - 60
 
 
 def test_the_same_picture_gives_nearly_the_same_input_as_jpeg() -> None:
@@ -68,11 +124,12 @@ def test_equalising_leaves_nothing_of_the_overall_brightness() -> None:
     )
 )
 def test_any_finite_picture_gives_an_input_between_0_and_1(picture: Grey) -> None:
-    tensor = model_input(picture, SIDE)
-    assert tensor.shape == (1, SIDE, SIDE)
-    assert tensor.dtype == np.float32
-    assert tensor.min() >= 0
-    assert tensor.max() <= 1
+    for preparation in PREPARATIONS:
+        tensor = model_input(picture, SIDE, preparation)
+        assert tensor.shape == (1, SIDE, SIDE)
+        assert tensor.dtype == np.float32
+        assert tensor.min() >= 0
+        assert tensor.max() <= 1
 
 
 @pytest.mark.parametrize("picture", [np.zeros((0, 4)), np.zeros(5), np.full((3, 3), np.nan)])

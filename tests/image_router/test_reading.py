@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from vigil.v1.images_pb2 import ImageFindings, ImageReceived
+from vigil.v1.images_pb2 import ImageFindings, ImageIdentity, ImageReceived
 
 from services.common.clock import utc_now
 from services.common.outcomes import Invalid
 from services.image_router.handlers import ImageReading, read_received_image
 from services.image_router.outage import Outage
-from services.image_router.reading import Reader, Reading, read_image
+from services.image_router.reading import Reader, Reading, as_message, read_image
 from services.image_router.store import DICOM
 from tests.image_router.fakes import LocalModels, MemoryBlobs
 from tests.image_router.samples import as_file, as_picture, gradient, radiograph, sample_bytes, ward_film
@@ -64,10 +64,47 @@ async def test_a_brain_sent_as_a_chest_film_is_abstained_from_by_its_pixels() ->
     assert reading.findings == []
 
 
-@pytest.mark.parametrize("spoilt", [255 - PNEUMONIA, 255 - CLEAR, np.rot90(PNEUMONIA), np.rot90(CLEAR, 2)])
-async def test_inverted_and_turned_films_are_abstained_from(spoilt: NDArray[np.uint8]) -> None:
+@pytest.mark.parametrize(
+    ("film", "spoilt", "words"),
+    [
+        (PNEUMONIA, 255 - PNEUMONIA, "black and white had been exchanged"),
+        (PNEUMONIA, np.rot90(PNEUMONIA), "turned by 90° to the left"),
+        (CLEAR, np.rot90(CLEAR, -1), "turned by 90° to the right"),
+        (CLEAR, np.rot90(CLEAR, 2), "upside down"),
+    ],
+)
+async def test_inverted_and_turned_films_are_put_right_and_it_is_said(
+    film: NDArray[np.uint8], spoilt: NDArray[np.uint8], words: str
+) -> None:
     reading = await read_image(as_picture(np.ascontiguousarray(spoilt), "PNG"), reader())
-    assert not reading.scope.in_scope
+    assert reading.scope.in_scope
+    assert words in reading.scope.reason
+    upright = await read_image(as_picture(film, "PNG"), reader())
+    assert upright.scope.reason == ""
+    assert reading.findings[0].probability == pytest.approx(upright.findings[0].probability, abs=0.01)
+    assert reading.answer is not None
+    assert upright.answer is not None
+    assert upright.answer.heatmap is not None
+    assert reading.answer.heatmap is not None
+    spoil = {"turned by 90° to the left": 1, "turned by 90° to the right": -1, "upside down": 2}.get(words, 0)
+    np.testing.assert_allclose(reading.answer.heatmap, np.rot90(upright.answer.heatmap, spoil), atol=0.5)
+
+
+async def test_between_the_operating_points_the_answer_is_that_it_cannot_tell() -> None:
+    verdicts = {}
+    for name in ("chest_pneumonia.jpg", "chest_clear_a.jpg", "chest_hyperinflated.jpg"):
+        pneumonia, no_finding = (await read_film(ward_film(name))).findings
+        verdicts[pneumonia.verdict] = pneumonia.probability
+        assert (pneumonia.verdict == "positive") == pneumonia.positive
+        assert (pneumonia.verdict == "negative") == no_finding.positive
+    assert set(verdicts) <= {"positive", "negative", "cannot_tell"}
+
+
+async def test_the_draft_of_a_report_is_preliminary_and_rests_on_findings() -> None:
+    message = as_message(await read_film(PNEUMONIA), ImageIdentity())
+    assert message.report[0].text == "Frontal chest radiograph."
+    assert {sentence.label for sentence in message.report} <= {"", "pneumonia", "no_finding"}
+    assert message.report[-1].text.startswith("Preliminary")
 
 
 async def test_a_ct_is_abstained_from_without_asking_a_model() -> None:

@@ -3,8 +3,10 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 from vigil.v1 import images_pb2 as _images_pb2
 import builtins as _builtins
 import sys
@@ -49,6 +51,7 @@ class ReadImageResponse(_message.Message):
     HEATMAP_PNG_FIELD_NUMBER: _builtins.int
     WIDTH_FIELD_NUMBER: _builtins.int
     HEIGHT_FIELD_NUMBER: _builtins.int
+    MASK_PNGS_FIELD_NUMBER: _builtins.int
     heatmap_png: _builtins.bytes
     """PNG of the image's size; empty when out of scope."""
     width: _builtins.int
@@ -56,6 +59,10 @@ class ReadImageResponse(_message.Message):
     height: _builtins.int
     @_builtins.property
     def findings(self) -> _images_pb2.ImageFindings: ...
+    @_builtins.property
+    def mask_pngs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """PNG of the image's size for each of findings.regions, in their order."""
+
     def __init__(
         self,
         *,
@@ -63,10 +70,11 @@ class ReadImageResponse(_message.Message):
         heatmap_png: _builtins.bytes = ...,
         width: _builtins.int = ...,
         height: _builtins.int = ...,
+        mask_pngs: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["findings", b"findings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["findings", b"findings", "heatmap_png", b"heatmap_png", "height", b"height", "width", b"width"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["findings", b"findings", "heatmap_png", b"heatmap_png", "height", b"height", "mask_pngs", b"mask_pngs", "width", b"width"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -137,6 +137,7 @@ class ImageFinding(_message.Message):
     PROBABILITY_FIELD_NUMBER: _builtins.int
     POSITIVE_FIELD_NUMBER: _builtins.int
     THRESHOLD_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
     label: _builtins.str
     """e.g. "pneumonia"."""
     probability: _builtins.float
@@ -145,6 +146,8 @@ class ImageFinding(_message.Message):
     """True from the operating point on."""
     threshold: _builtins.float
     """Operating point, 0 to 1."""
+    verdict: _builtins.str
+    """"positive", "negative", or "cannot_tell" between the operating points."""
     def __init__(
         self,
         *,
@@ -152,10 +155,11 @@ class ImageFinding(_message.Message):
         probability: _builtins.float = ...,
         positive: _builtins.bool = ...,
         threshold: _builtins.float = ...,
+        verdict: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["label", b"label", "positive", b"positive", "probability", b"probability", "threshold", b"threshold"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["label", b"label", "positive", b"positive", "probability", b"probability", "threshold", b"threshold", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -172,11 +176,35 @@ class Region(_message.Message):
     Y0_FIELD_NUMBER: _builtins.int
     X1_FIELD_NUMBER: _builtins.int
     Y1_FIELD_NUMBER: _builtins.int
+    MASK_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    AREA_FRACTION_FIELD_NUMBER: _builtins.int
+    AREA_MM2_FIELD_NUMBER: _builtins.int
+    LENGTH_MM_FIELD_NUMBER: _builtins.int
+    WIDTH_MM_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
     label: _builtins.str
     x0: _builtins.float
     y0: _builtins.float
     x1: _builtins.float
     y1: _builtins.float
+    area_fraction: _builtins.float
+    """Share of the image, 0 to 1."""
+    area_mm2: _builtins.float
+    """Square millimetres; unset when the tags give no pixel spacing."""
+    length_mm: _builtins.float
+    """Longest extent, and the extent across it, millimetres; unset as above."""
+    width_mm: _builtins.float
+    position: _builtins.str
+    """Where on the image, and on which side of the patient when the tags say how the image lies."""
+    @_builtins.property
+    def mask(self) -> _meta_pb2.Blob:
+        """8-bit grey PNG of the image's own size, 255 inside. Unset when answered by gRPC, which carries it apart."""
+
+    @_builtins.property
+    def model(self) -> _meta_pb2.ModelVersion:
+        """Which model outlined it."""
+
     def __init__(
         self,
         *,
@@ -185,14 +213,57 @@ class Region(_message.Message):
         y0: _builtins.float = ...,
         x1: _builtins.float = ...,
         y1: _builtins.float = ...,
+        mask: _meta_pb2.Blob | None = ...,
+        model: _meta_pb2.ModelVersion | None = ...,
+        area_fraction: _builtins.float = ...,
+        area_mm2: _builtins.float | None = ...,
+        length_mm: _builtins.float | None = ...,
+        width_mm: _builtins.float | None = ...,
+        position: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_area_mm2", b"_area_mm2", "_length_mm", b"_length_mm", "_width_mm", b"_width_mm", "area_mm2", b"area_mm2", "length_mm", b"length_mm", "mask", b"mask", "model", b"model", "width_mm", b"width_mm"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_area_mm2", b"_area_mm2", "_length_mm", b"_length_mm", "_width_mm", b"_width_mm", "area_fraction", b"area_fraction", "area_mm2", b"area_mm2", "label", b"label", "length_mm", b"length_mm", "mask", b"mask", "model", b"model", "position", b"position", "width_mm", b"width_mm", "x0", b"x0", "x1", b"x1", "y0", b"y0", "y1", b"y1"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__area_mm2: _TypeAlias = _typing.Literal["area_mm2"]  # noqa: Y015
+    _WhichOneofArgType__area_mm2: _TypeAlias = _typing.Literal["_area_mm2", b"_area_mm2"]  # noqa: Y015
+    _WhichOneofReturnType__length_mm: _TypeAlias = _typing.Literal["length_mm"]  # noqa: Y015
+    _WhichOneofArgType__length_mm: _TypeAlias = _typing.Literal["_length_mm", b"_length_mm"]  # noqa: Y015
+    _WhichOneofReturnType__width_mm: _TypeAlias = _typing.Literal["width_mm"]  # noqa: Y015
+    _WhichOneofArgType__width_mm: _TypeAlias = _typing.Literal["_width_mm", b"_width_mm"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__area_mm2) -> _WhichOneofReturnType__area_mm2 | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__length_mm) -> _WhichOneofReturnType__length_mm | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__width_mm) -> _WhichOneofReturnType__width_mm | None: ...
+
+Global___Region: _TypeAlias = Region  # noqa: Y015
+
+@_typing.final
+class ReportSentence(_message.Message):
+    """One sentence of a report draft."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    label: _builtins.str
+    """Label of the finding or region that it rests on; empty for what concerns the whole image."""
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        label: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["label", b"label", "x0", b"x0", "x1", b"x1", "y0", b"y0", "y1", b"y1"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["label", b"label", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Region: _TypeAlias = Region  # noqa: Y015
+Global___ReportSentence: _TypeAlias = ReportSentence  # noqa: Y015
 
 @_typing.final
 class ImageFindings(_message.Message):
@@ -210,6 +281,7 @@ class ImageFindings(_message.Message):
     PREVIEW_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     DEGRADED_REASON_FIELD_NUMBER: _builtins.int
+    REPORT_FIELD_NUMBER: _builtins.int
     image_message_id: _builtins.str
     """meta.message_id of the ImageReceived."""
     degraded_reason: _builtins.str
@@ -236,6 +308,10 @@ class ImageFindings(_message.Message):
     def model(self) -> _meta_pb2.ModelVersion:
         """Unset when no model was asked."""
 
+    @_builtins.property
+    def report(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReportSentence]:
+        """Draft by templates, preliminary until a physician has read the image; empty when out of scope."""
+
     def __init__(
         self,
         *,
@@ -249,10 +325,11 @@ class ImageFindings(_message.Message):
         preview: _meta_pb2.Blob | None = ...,
         model: _meta_pb2.ModelVersion | None = ...,
         degraded_reason: _builtins.str = ...,
+        report: _abc.Iterable[Global___ReportSentence] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["heatmap", b"heatmap", "image", b"image", "meta", b"meta", "model", b"model", "preview", b"preview", "scope", b"scope"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["degraded_reason", b"degraded_reason", "findings", b"findings", "heatmap", b"heatmap", "image", b"image", "image_message_id", b"image_message_id", "meta", b"meta", "model", b"model", "preview", b"preview", "regions", b"regions", "scope", b"scope"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["degraded_reason", b"degraded_reason", "findings", b"findings", "heatmap", b"heatmap", "image", b"image", "image_message_id", b"image_message_id", "meta", b"meta", "model", b"model", "preview", b"preview", "regions", b"regions", "report", b"report", "scope", b"scope"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

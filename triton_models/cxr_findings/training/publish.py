@@ -40,7 +40,10 @@ def publish(module: Findings, thresholds: tuple[float, float], metrics: dict[str
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "side": str(SIDE),
         "labels": "pneumonia,no_finding",
+        "preparation": "radiograph",
         "thresholds": ",".join(map(str, thresholds)),
+        # Between the two points neither is stated: below the other label's point each is negative.
+        "lows": ",".join(str(round(1 - threshold, 4)) for threshold in reversed(thresholds)),
         "scope_limit": "1.0",
         "bias": str(module.bias),
     }

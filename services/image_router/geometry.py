@@ -1,0 +1,48 @@
+"""Pixel spacing and orientation from the header of a DICOM instance."""
+
+from pydicom.dataset import Dataset
+
+from services.image_router.regions import Geometry
+from services.image_router.unreadable import UNREADABLE
+
+CENTIMETRES = 3  # PS3.3 C.8.5.5.1.15
+MM_A_CM = 10.0
+LARGEST_SPACING_MM = 20.0
+
+
+def image_geometry(dataset: Dataset) -> Geometry:
+    """Pixel spacing (0028,0030), else that of the only calibrated ultrasound region (0018,6011); (0020,0037).
+
+    Malformed or impossible values count as absent.
+    """
+    return Geometry(_pixel_spacing(dataset) or _ultrasound_spacing(dataset), _leftwards(dataset))
+
+
+def _pixel_spacing(dataset: Dataset) -> tuple[float, float] | None:
+    try:
+        row, column = (float(value) for value in dataset.PixelSpacing)
+    except UNREADABLE:
+        return None
+    return _possible(row, column)
+
+
+def _ultrasound_spacing(dataset: Dataset) -> tuple[float, float] | None:
+    try:
+        regions = [r for r in dataset.SequenceOfUltrasoundRegions if int(r.PhysicalUnitsXDirection) == CENTIMETRES]
+        if len(regions) != 1 or int(regions[0].PhysicalUnitsYDirection) != CENTIMETRES:
+            return None
+        row, column = (abs(float(regions[0][name].value)) for name in ("PhysicalDeltaY", "PhysicalDeltaX"))
+    except UNREADABLE:
+        return None
+    return _possible(row * MM_A_CM, column * MM_A_CM)
+
+
+def _possible(row: float, column: float) -> tuple[float, float] | None:
+    return (row, column) if 0 < row < LARGEST_SPACING_MM and 0 < column < LARGEST_SPACING_MM else None
+
+
+def _leftwards(dataset: Dataset) -> float:
+    try:
+        return float(dataset.ImageOrientationPatient[0])
+    except UNREADABLE:
+        return 0.0

@@ -1,0 +1,35 @@
+"""Pictures that came turned or with black and white exchanged: what can be put right, and what was."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Grey = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """One thing that may be wrong with a picture.
+
+    note: said to the reader. apply: to the picture, (rows, columns) in [0, 1]. undo: on a map of what was put right.
+    """
+
+    note: str
+    apply: Callable[[Grey], Grey]
+    undo: Callable[[Grey], Grey]
+
+
+def _turned(quarters: int) -> Callable[[Grey], Grey]:
+    """Counter-clockwise."""
+    return lambda picture: np.ascontiguousarray(np.rot90(picture, quarters))
+
+
+AS_SENT = Remedy("", lambda picture: picture, lambda shown: shown)
+REMEDIES = (
+    Remedy("black and white had been exchanged; put right", lambda picture: 1 - picture, lambda shown: shown),
+    Remedy("the image was turned by 90° to the right; put right", _turned(1), _turned(-1)),
+    Remedy("the image was turned by 90° to the left; put right", _turned(-1), _turned(1)),
+    Remedy("the image was upside down; put right", _turned(2), _turned(2)),
+)
