@@ -16,7 +16,8 @@ SINGLE_STAYS = 300  # enough for a p99
 
 HELP = """Measure the local stack; it is started, and stopped again, unless it already runs.
 
-Example: vigil bench ward --first 50 --step 25; vigil bench text --notes 200; vigil bench risk --stays 4000"""
+Example: vigil bench ward --first 50 --step 25; vigil bench text --notes 200; vigil bench risk --stays 4000; vigil bench
+vision --images 200"""
 SECONDS_HELP = "Length of a step (ward), of the load on the service (text)."
 
 
@@ -26,11 +27,12 @@ class Bench(StrEnum):
     WARD = "ward"
     TEXT = "text"
     RISK = "risk"
+    VISION = "vision"
 
 
 NAME_HELP = (
     "ward: mixed messages at a rising rate until p99 passes 1 s. text: notes a second, beside medspaCy as shipped. "
-    "risk: stays scored a second, beside Triton alone."
+    "risk: stays scored a second, beside Triton alone. vision: images a second, beside bare onnxruntime."
 )
 
 
@@ -39,6 +41,7 @@ PARTS: dict[Bench, list[str]] = {
     Bench.WARD: [],
     Bench.TEXT: ["kafka", "triton", "nlp-coder"],
     Bench.RISK: ["kafka", "triton", "fusion"],
+    Bench.VISION: ["kafka", "triton", "image-router"],
 }
 
 
@@ -55,6 +58,7 @@ def bench(
     seconds: Annotated[float, typer.Option(min=2, help=SECONDS_HELP)] = 20.0,
     notes: Annotated[int, typer.Option(min=10, help="text: different notes.")] = 200,
     stays: Annotated[int, typer.Option(min=10, help="risk: stays, each scored at three times.")] = 500,
+    images: Annotated[int, typer.Option(min=10, help="vision: images of each kind.")] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="text: one JSON object.")] = False,
 ) -> None:
     from deploy.local import stack
@@ -70,6 +74,8 @@ def bench(
             _text(settings, notes, seconds, as_json=as_json)
         if name is Bench.RISK:
             _risk(settings, stays)
+        if name is Bench.VISION:
+            _vision(settings, images)
     finally:
         if not ran_before:
             stack.down(settings)
@@ -96,6 +102,18 @@ def _risk(settings: "LocalSettings", stays: int) -> None:
     target = f"{reachable(settings)}:{settings_class('fusion')(shared=settings).grpc_port}"
     both = pids["fusion"], pids["triton"]
     typer.echo(risk.table(asyncio.run(risk.measure(settings, target, both, stays, min(stays, SINGLE_STAYS)))))
+
+
+def _vision(settings: "LocalSettings", images: int) -> None:
+    from bench import vision
+    from deploy.local.components import settings_class
+    from deploy.local.status import status
+    from ward.local import reachable
+
+    pids = {one.name: one.pid or 0 for one in status(settings)}
+    target = f"{reachable(settings)}:{settings_class('image-router')(shared=settings).grpc_port}"
+    both = pids["image-router"], pids["triton"]
+    typer.echo(vision.table(asyncio.run(vision.measure(settings, target, both, images))))
 
 
 def _text(settings: "LocalSettings", count: int, seconds: float, *, as_json: bool) -> None:

@@ -216,9 +216,22 @@ def image_json(image: ImageFindings) -> Json:
                 "probability": finding.probability,
                 "positive": finding.positive,
                 "threshold": finding.threshold,
+                "verdict": finding.verdict,
             }
             for finding in sorted(image.findings, key=lambda finding: -finding.probability)
         ],
+        "regions": [
+            {
+                "label": region.label,
+                "box": [region.x0, region.y0, region.x1, region.y1],
+                "position": region.position,
+                "length_mm": region.length_mm if region.HasField("length_mm") else None,
+                "width_mm": region.width_mm if region.HasField("width_mm") else None,
+                "area_mm2": region.area_mm2 if region.HasField("area_mm2") else None,
+            }
+            for region in image.regions
+        ],
+        "report": [sentence.text for sentence in image.report],
         "model": {"name": image.model.name, "version": image.model.version, "sha256": image.model.sha256},
         "has_preview": image.HasField("preview"),
         "has_heatmap": image.HasField("heatmap"),

@@ -33,8 +33,6 @@ class TagScope:
 
 
 GREY = frozenset({"MONOCHROME1", "MONOCHROME2"})
-# Ultrasound is stored in colour spaces even where every pixel is grey; the pixels decide.
-STORED_IN_COLOUR = frozenset({"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "PALETTE COLOR"})
 # DICOM PS3.16 CID 4 and CID 4031; SNOMED-RT codes as older devices send them.
 DECLARED = {
     "cxr_findings": Declared(
@@ -44,6 +42,15 @@ DECLARED = {
         views=frozenset({"PA", "AP"}),
         photometric=GREY,
         ages=((1, 6), (16, 150)),
+    ),
+    "brain_mri_tumour": Declared(
+        modalities=frozenset({"MR"}),
+        body_parts=frozenset({"BRAIN", "HEAD", "SKULL", "CEREBRUM", "NEURO"}),
+        codes=frozenset({"12738006", "T-A0100", "69536005", "T-D1100", "89546000", "T-11100"}),
+        views=frozenset(),
+        photometric=GREY,
+        ages=(),
+        outlined_by="brain_mri_segmentation",
     ),
 }
 OUTLINERS = frozenset(declared.outlined_by for declared in DECLARED.values()) - {""}

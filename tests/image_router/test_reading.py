@@ -10,7 +10,7 @@ from services.common.clock import utc_now
 from services.common.outcomes import Invalid
 from services.image_router.handlers import ImageReading, read_received_image
 from services.image_router.outage import Outage
-from services.image_router.reading import Reader, Reading, as_message, read_image
+from services.image_router.reading import Reader, Reading, as_message, read_image, render
 from services.image_router.store import DICOM
 from tests.image_router.fakes import LocalModels, MemoryBlobs
 from tests.image_router.samples import as_file, as_picture, gradient, radiograph, sample_bytes, ward_film
@@ -115,6 +115,53 @@ async def test_a_ct_is_abstained_from_without_asking_a_model() -> None:
     assert reading.version is None
     assert isinstance(asked.triton, LocalModels)
     assert asked.triton.calls == 0
+
+
+def brain_slice(pixels: NDArray[np.uint8]) -> bytes:
+    orientation = {"PixelSpacing": [0.9, 0.9], "ImageOrientationPatient": [1, 0, 0, 0, 1, 0]}
+    tags = {"Modality": "MR", "BodyPartExamined": "BRAIN", "ViewPosition": None, "PresentationIntentType": None}
+    return as_file(radiograph(np.ascontiguousarray(pixels), **(tags | orientation)))
+
+
+async def test_a_slice_of_the_brain_gets_a_tumour_class_and_a_measured_outline() -> None:
+    reading = await read_image(brain_slice(BRAIN), reader())
+    assert reading.scope.in_scope
+    likeliest = max(reading.findings, key=lambda finding: finding.probability)
+    assert likeliest.label == "glioma"
+    assert sum(finding.probability for finding in reading.findings) == pytest.approx(1, abs=1e-4)
+    [region] = reading.regions
+    assert (region.label, region.model.name) == ("tumour", "brain_mri_segmentation")
+    assert region.area_mm2 == pytest.approx(region.area_fraction * BRAIN.size * 0.81, rel=1e-3)
+    assert region.length_mm >= region.width_mm > 0
+    assert "the patient's" in region.position or "middle" in region.position or "centre" in region.position
+    rendered = render(reading, 256)
+    with Image.open(io.BytesIO(rendered.masks[0])) as mask:
+        assert mask.size == BRAIN.shape[::-1]
+        assert set(np.unique(np.asarray(mask))) == {0, 255}
+
+
+async def test_what_was_outlined_in_a_turned_slice_lies_where_it_was_sent() -> None:
+    upright = (await read_image(brain_slice(BRAIN), reader())).region
+    turned = await read_image(brain_slice(np.rot90(BRAIN)), reader())
+    assert "turned by 90° to the left" in turned.scope.reason
+    assert upright is not None
+    assert turned.region is not None
+    same = np.rot90(upright.mask) & turned.region.mask
+    assert 2 * same.sum() / (upright.mask.sum() + turned.region.mask.sum()) > 0.95
+
+
+async def test_a_model_that_only_outlines_can_be_asked_for_by_name() -> None:
+    reading = await read_image(as_picture(BRAIN, "PNG"), reader(), "brain_mri_segmentation")
+    assert reading.findings == []
+    assert [region.label for region in reading.regions] == ["tumour"]
+    assert not reading.regions[0].HasField("area_mm2")
+
+
+async def test_a_picture_without_tags_goes_to_the_model_that_it_is_like() -> None:
+    for film, name in ((CLEAR, "cxr_findings"), (BRAIN, "brain_mri_tumour")):
+        reading = await read_image(as_picture(film, "PNG"), reader())
+        assert reading.version is not None
+        assert reading.version.name == name
 
 
 async def test_a_colour_photograph_is_abstained_from() -> None:

@@ -35,6 +35,22 @@ def test_what_no_model_reads_is_named(changes: dict[str, object], reason: str) -
     assert reason in scope.reason
 
 
+@pytest.mark.parametrize(
+    ("changes", "models"),
+    [
+        ({"Modality": "MR", "BodyPartExamined": "BRAIN", "ViewPosition": None}, ("brain_mri_tumour",)),
+        ({"Modality": "MR", "BodyPartExamined": None, "StudyDescription": "MR Head"}, ("brain_mri_tumour",)),
+        ({"Modality": "MR", "BodyPartExamined": "KNEE"}, ()),
+        ({"Modality": "US", "BodyPartExamined": "ABDOMEN"}, ()),
+        ({"Modality": "MR", "BodyPartExamined": "BRAIN", "PhotometricInterpretation": "RGB"}, ()),
+    ],
+)
+def test_modality_and_body_part_choose_the_model(changes: dict[str, object], models: tuple[str, ...]) -> None:
+    assert (
+        scope_of_tags(image_tags(header(**({"PhotometricInterpretation": "MONOCHROME2"} | changes)))).models == models
+    )
+
+
 def test_the_description_or_a_region_code_can_name_the_chest() -> None:
     assert scope_of_tags(tags(BodyPartExamined=None, StudyDescription="XR^Thorax")).reason == ""
     stated = ImageTags(modality="CR", view="AP", codes=frozenset({"51185008"}))

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 from vigil.v1.encounters_pb2 import Encounter, EncounterStatus
-from vigil.v1.images_pb2 import ImageFinding, ImageFindings, ImageIdentity, Scope
+from vigil.v1.images_pb2 import ImageFinding, ImageFindings, ImageIdentity, Region, ReportSentence, Scope
 from vigil.v1.meta_pb2 import Meta, ModelVersion, Span
 from vigil.v1.notes_pb2 import Assertion, AuditVerdict, Experiencer, NoteCode, NoteCoded, Temporality
 from vigil.v1.observations_pb2 import Observation, ObservationsReceived, ObservationStatus
@@ -176,7 +176,12 @@ class Patient:
             ),
             image_message_id=f"image-{meta.message_id}",
             scope=Scope(in_scope=True),
-            findings=[ImageFinding(label="pneumothorax", probability=0.93, positive=True, threshold=0.5)],
+            findings=[
+                ImageFinding(label="pneumothorax", probability=0.93, positive=True, threshold=0.5, verdict="positive"),
+                ImageFinding(label="pneumonia", probability=0.4, threshold=0.5, verdict="cannot_tell"),
+            ],
+            regions=[Region(label="lung_lesion", x0=0.25, y0=0.25, x1=0.5, y1=0.75, length_mm=23, width_mm=18)],
+            report=[ReportSentence(text="Outlined: largest 23 x 18 mm.", label="lung_lesion")],
             preview=blobs.put(grey(60), "image/png"),
             heatmap=blobs.put(grey(200), "image/png"),
             model=ModelVersion(name="cxr_findings", version="1", sha256="ab" * 32),
@@ -212,6 +217,13 @@ def kill_and_await(stack: Stack) -> None:
             return False
 
     until(ready, bool, 60, "alerting is ready")
+
+
+def expect_heat_region_verdict_and_draft(page: Page) -> None:
+    page.wait_for_function("document.querySelector('.heat')?.width === 64")
+    expect(page.locator(".picture .region rect")).to_have_attribute("width", "25")
+    expect(page.locator(".findings li small").nth(1)).to_have_text("cannot tell")
+    expect(page.locator(".draft")).to_contain_text("largest 23 x 18 mm")
 
 
 def test_an_alert_appears_opens_its_evidence_and_stays_acknowledged_after_a_kill(stack: Stack, page: Page) -> None:
@@ -255,7 +267,7 @@ def test_an_alert_appears_opens_its_evidence_and_stays_acknowledged_after_a_kill
     expect(page.locator(".coded.on")).to_have_text([WORDS])
     card.get_by_role("button", name="Image").first.click()
     expect(page.locator(".picture img")).to_be_visible()
-    page.wait_for_function("document.querySelector('.heat')?.width === 64")
+    expect_heat_region_verdict_and_draft(page)
     assert page.evaluate("document.querySelector('.picture img').naturalWidth") == 64
 
     acknowledge(page)

@@ -4,6 +4,7 @@ import { h, s } from "./dom.js";
 import { capital, dayTime, plain } from "./words.js";
 
 const START_OPACITY = 55;
+const VERDICTS = { positive: "positive", negative: "negative", cannot_tell: "cannot tell" };
 // Black through violet and orange to yellow; the darkest part is clear.
 const COLOURS = [[20, 0, 40, 0], [120, 20, 120, 120], [235, 70, 50, 200], [255, 170, 30, 235], [255, 240, 120, 250]];
 
@@ -30,14 +31,16 @@ export async function image(patientKey, evidence, now) {
     h("p", { class: "source", text: `${what || "Image"}, ${dayTime(found.event_time, now)}` }),
     found.in_scope ? null : h("p", { class: "warning", text: `Outside the model's scope: ${found.scope_reason}` }),
     found.degraded_reason ? h("p", { class: "warning", text: `No model read it: ${found.degraded_reason}` }) : null,
-    found.has_preview ? picture(address, found.has_heatmap, what) : h("p", { class: "nothing", text: "There is no picture of it." }),
+    found.has_preview ? picture(address, found, what) : h("p", { class: "nothing", text: "There is no picture of it." }),
     findings(found),
+    draft(found),
   ].filter(Boolean);
 }
 
-function picture(address, hasHeatmap, what) {
+function picture(address, found, what) {
+  const hasHeatmap = found.has_heatmap;
   const heat = h("canvas", { class: "heat", "aria-hidden": "true" });
-  const frame = h("div", { class: "picture" }, h("img", { src: address("preview"), alt: `${what}, as displayed` }), hasHeatmap && heat);
+  const frame = h("div", { class: "picture" }, h("img", { src: address("preview"), alt: `${what}, as displayed` }), hasHeatmap && heat, found.regions.map(outline));
   if (!hasHeatmap) return h("figure", {}, frame, h("figcaption", { text: "No heat map for this image." }));
   const show = (percent) => { heat.style.opacity = String(percent / 100); };
   const slider = h("input", { type: "range", min: "0", max: "100", value: String(START_OPACITY), "aria-label": "Opacity of the heat map", oninput: () => show(Number(slider.value)) });
@@ -45,6 +48,11 @@ function picture(address, hasHeatmap, what) {
   show(START_OPACITY);
   paint(address("heatmap"), heat);
   return h("figure", {}, frame, h("figcaption", { class: "heat-controls" }, h("label", {}, toggle, " Heat map: where the model looked"), slider));
+}
+
+function outline({ label, box: [x0, y0, x1, y1] }) {
+  const place = { x: x0 * 100, y: y0 * 100, width: (x1 - x0) * 100, height: (y1 - y0) * 100 };
+  return s("svg", { class: "region", viewBox: "0 0 100 100", preserveAspectRatio: "none", role: "img", "aria-label": `${capital(plain(label))}, outlined` }, s("rect", place));
 }
 
 async function paint(address, canvas) {
@@ -76,8 +84,13 @@ function findings(found) {
   const bars = found.findings.map((finding) => {
     const percent = Math.round(finding.probability * 100);
     const bar = s("svg", { class: "probability", viewBox: "0 0 100 8", preserveAspectRatio: "none", "aria-hidden": "true" }, s("rect", { class: "all", width: 100, height: 8 }), s("rect", { class: finding.positive ? "positive" : "negative", width: percent, height: 8 }), s("rect", { class: "threshold", x: finding.threshold * 100 - 0.4, width: 0.8, height: 8 }));
-    return h("li", { class: finding.positive ? "is-positive" : "" }, h("span", { text: capital(plain(finding.label)) }), bar, h("b", { text: `${percent} %` }), h("small", { text: finding.positive ? "positive" : "below threshold" }));
+    return h("li", { class: finding.positive ? "is-positive" : "" }, h("span", { text: capital(plain(finding.label)) }), bar, h("b", { text: `${percent} %` }), h("small", { text: VERDICTS[finding.verdict] ?? (finding.positive ? "positive" : "below threshold") }));
   });
   const model = `Model ${found.model.name}, version ${found.model.version} (${found.model.sha256.slice(0, 8)}). The line marks the operating point.`;
   return h("div", { class: "findings" }, h("ul", {}, bars), h("p", { class: "model", text: model }));
+}
+
+function draft(found) {
+  if (!found.report.length) return null;
+  return h("section", { class: "draft" }, h("h3", { text: "Report draft, preliminary" }), found.report.map((text) => h("p", { text })));
 }

@@ -1,0 +1,39 @@
+"""The last step of a task: write the models' folders."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from graph import Served
+from measures import temperature_of
+from publish import draw_reliability, publish
+
+if TYPE_CHECKING:
+    from scope import ScopeCheck
+    from task import Material, OutOfFold, Task
+
+
+def finish(  # noqa: PLR0917 - what publishing needs
+    task: Task, m: Material, oof: OutOfFold, check: ScopeCheck, metrics: dict[str, Any], outliner: str
+) -> None:
+    """The network of the first judged fold is served: the one whose figures are known. check: its scope check.
+
+    outliner: model that the outline goes to; empty when it stays with the findings.
+    """
+    network = oof.runs[min(oof.runs)].network
+    temperature = temperature_of(oof.logits, m.labels[np.isin(m.folds, list(oof.runs))])
+    points = metrics["operating_points"]
+    named = {
+        "labels": ",".join(task.classes),
+        "thresholds": ",".join(str(points[name]["high"]) for name in task.classes),
+        "lows": ",".join(str(points[name]["low"]) for name in task.classes),
+    }
+    outlining = {"region": task.region, "outline_threshold": str(metrics["outlines"]["threshold"])}
+    outputs = ["probability", "heatmap", *([] if outliner else ["outline"]), "scope_distance"]
+    served = Served(network, temperature, task.normal, check, outputs)
+    publish(task.name, task, served, named if outliner else named | outlining, metrics | {"temperature": temperature})
+    draw_reliability(task.name, metrics["reliability"])
+    if outliner:
+        served = Served(network, temperature, task.normal, check, ["outline", "scope_distance"])
+        publish(outliner, task, served, outlining, {name: metrics[name] for name in ("outlines", "scope")})
