@@ -42,6 +42,17 @@ async def test_the_heat_map_adds_up_to_the_logit() -> None:
     np.testing.assert_allclose(1 / (1 + np.exp(-logit)), probability[:, 0], atol=1e-4)
 
 
+@pytest.mark.parametrize(("name", "picture", "normal"), [("brain_mri_tumour", "brain_glioma.jpg", "no_tumour")])
+async def test_the_heat_map_of_a_lesion_adds_up_to_its_log_probability(name: str, picture: str, normal: str) -> None:
+    model = await load_model(LocalModels(), name)
+    session = onnxruntime.InferenceSession(str(MODELS / name / "1" / "model.onnx"))
+    tensor = model_input(ward_film(picture).astype(np.float32), model.side, model.preparation)[np.newaxis]
+    probability, heatmap = session.run(["probability", "heatmap"], {"image": tensor})
+    log_p = np.log(probability[0])
+    likeliest = max(p for p, label in zip(log_p, model.labels, strict=True) if label != normal)
+    assert heatmap.mean() == pytest.approx(likeliest - log_p.mean(), abs=1e-3)
+
+
 async def test_a_configuration_without_its_operating_points_is_an_error() -> None:
     class Silent(LocalModels):
         async def model_parameters(self, model: str) -> dict[str, str]:  # noqa: ARG002 - as Triton is asked

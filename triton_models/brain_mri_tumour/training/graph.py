@@ -25,9 +25,10 @@ def scope_features(x8: Tensor, pooled: Tensor) -> Tensor:
 class Served(nn.Module):
     """The network with calibration and scope check.
 
-    `outputs` of: probability [B, classes] by temperature scaling (Guo 2017), heatmap [B, side / 4, side / 4],
-    what each place adds to the (scaled) logit of the likeliest lesion class; outline [B, side, side], probability;
-    scope_distance [B, 1], above 1 is out of scope. normal: index of the class without lesion.
+    `outputs` of: probability [B, classes] by temperature scaling (Guo 2017); heatmap [B, side / 4, side / 4], what each
+    place adds to the log probability of the likeliest lesion class, less the mean over all classes; outline
+    [B, side, side], probability; scope_distance [B, 1], above 1 is out of scope. normal: index of the class without
+    lesion.
     """
 
     def __init__(
@@ -56,7 +57,8 @@ class Served(nn.Module):
     def _heatmap(self, read: Read) -> Tensor:
         likeliest = read.logits[:, self.lesions].argmax(1)
         chosen = functional.one_hot(likeliest, len(self.lesions)).to(read.evidence.dtype)
-        return (read.evidence[:, self.lesions] * chosen[:, :, None, None]).sum(1) / self.temperature
+        centred = read.evidence - read.evidence.mean(1, keepdim=True)
+        return (centred[:, self.lesions] * chosen[:, :, None, None]).sum(1) / self.temperature
 
     def _distance(self, features: Tensor) -> Tensor:
         z = (features - self.scope_mean) / self.scope_scale

@@ -106,7 +106,8 @@ def tile(  # noqa: PLR0917 - what a tile shows
     grey = m.inputs[row].astype(np.float32)
     lesions = [c for c in range(len(task.classes)) if c != task.normal]
     likeliest = lesions[int(oof.logits[row, lesions].argmax())]
-    heat = np.clip(resized(oof.evidence[row, likeliest].astype(np.float32), task.side, task.side), 0, None)
+    centred = oof.evidence[row, likeliest] - oof.evidence[row].mean(0)
+    heat = np.clip(resized(centred.astype(np.float32), task.side, task.side), 0, None)
     heat = heat / max(float(heat.max()), 1e-6)
     colours = np.stack([grey + 110 * heat, grey, grey], -1)
     for mask, colour in ((found[row] >= 0.5, (0, 255, 0)), (m.masks[row] > 127, (80, 120, 255))):  # noqa: PLR2004 - as drawn

@@ -262,7 +262,9 @@ def heat_figures(task: Task, m: Material, oof: OutOfFold) -> dict[str, float]:
     rows = np.flatnonzero(m.drawn & (m.labels != task.normal))
     lesions = [c for c in range(len(task.classes)) if c != task.normal]
     likeliest = np.array(lesions)[oof.logits[rows][:, lesions].argmax(1)]
-    return pointing(oof.evidence[rows, likeliest].astype(np.float64), m.masks[rows] > 127)  # noqa: PLR2004 - 0 to 255
+    centred = oof.evidence[rows] - oof.evidence[rows].mean(1, keepdims=True)
+    heat = centred[np.arange(len(rows)), likeliest].astype(np.float64)
+    return pointing(heat, m.masks[rows] > 127)  # noqa: PLR2004 - 0 to 255
 
 
 def features_of(task: Task, network: Lesions, greys: list[NDArray[np.float32]]) -> NDArray[np.float64]:
