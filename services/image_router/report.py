@@ -32,6 +32,11 @@ WORDINGS = {
         },
         frozenset({"no_tumour"}),
     ),
+    "breast_us_lesion": Wording(
+        "Breast ultrasound",
+        {"normal": "tissue without lesion", "benign": "a benign lesion", "malignant": "a malignant lesion"},
+        frozenset({"normal"}),
+    ),
 }
 VERDICTS = {
     "positive": "The image looks like {what} (probability {p:.2f}).",

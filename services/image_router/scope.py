@@ -33,6 +33,8 @@ class TagScope:
 
 
 GREY = frozenset({"MONOCHROME1", "MONOCHROME2"})
+# Ultrasound is stored in colour spaces even where every pixel is grey; the pixels decide.
+STORED_IN_COLOUR = frozenset({"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "PALETTE COLOR"})
 # DICOM PS3.16 CID 4 and CID 4031; SNOMED-RT codes as older devices send them.
 DECLARED = {
     "cxr_findings": Declared(
@@ -51,6 +53,14 @@ DECLARED = {
         photometric=GREY,
         ages=(),
         outlined_by="brain_mri_segmentation",
+    ),
+    "breast_us_lesion": Declared(
+        modalities=frozenset({"US"}),
+        body_parts=frozenset({"BREAST", "MAMMA"}),
+        codes=frozenset({"76752008", "T-04000"}),
+        views=frozenset(),
+        photometric=GREY | STORED_IN_COLOUR,
+        ages=(),
     ),
 }
 OUTLINERS = frozenset(declared.outlined_by for declared in DECLARED.values()) - {""}

@@ -42,7 +42,13 @@ async def test_the_heat_map_adds_up_to_the_logit() -> None:
     np.testing.assert_allclose(1 / (1 + np.exp(-logit)), probability[:, 0], atol=1e-4)
 
 
-@pytest.mark.parametrize(("name", "picture", "normal"), [("brain_mri_tumour", "brain_glioma.jpg", "no_tumour")])
+@pytest.mark.parametrize(
+    ("name", "picture", "normal"),
+    [
+        ("brain_mri_tumour", "brain_glioma.jpg", "no_tumour"),
+        ("breast_us_lesion", "chest_clear_a.jpg", "normal"),  # what it holds for any picture
+    ],
+)
 async def test_the_heat_map_of_a_lesion_adds_up_to_its_log_probability(name: str, picture: str, normal: str) -> None:
     model = await load_model(LocalModels(), name)
     session = onnxruntime.InferenceSession(str(MODELS / name / "1" / "model.onnx"))

@@ -11,6 +11,7 @@ from services.common.outcomes import Invalid
 from services.image_router.handlers import ImageReading, read_received_image
 from services.image_router.outage import Outage
 from services.image_router.reading import Reader, Reading, as_message, read_image, render
+from services.image_router.scope import MODELS
 from services.image_router.store import DICOM
 from tests.image_router.fakes import LocalModels, MemoryBlobs
 from tests.image_router.samples import as_file, as_picture, gradient, radiograph, sample_bytes, ward_film
@@ -162,6 +163,13 @@ async def test_a_picture_without_tags_goes_to_the_model_that_it_is_like() -> Non
         reading = await read_image(as_picture(film, "PNG"), reader())
         assert reading.version is not None
         assert reading.version.name == name
+
+
+@pytest.mark.parametrize("name", MODELS)
+async def test_no_model_reads_noise_or_a_blank_picture(name: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200), np.uint8)
+    for picture in (noise, np.full((200, 200), 90, np.uint8)):
+        assert not (await read_image(as_picture(picture, "PNG"), reader(), name)).scope.in_scope
 
 
 async def test_a_colour_photograph_is_abstained_from() -> None:

@@ -40,6 +40,7 @@ def test_what_no_model_reads_is_named(changes: dict[str, object], reason: str) -
     [
         ({"Modality": "MR", "BodyPartExamined": "BRAIN", "ViewPosition": None}, ("brain_mri_tumour",)),
         ({"Modality": "MR", "BodyPartExamined": None, "StudyDescription": "MR Head"}, ("brain_mri_tumour",)),
+        ({"Modality": "US", "BodyPartExamined": "BREAST", "PhotometricInterpretation": "RGB"}, ("breast_us_lesion",)),
         ({"Modality": "MR", "BodyPartExamined": "KNEE"}, ()),
         ({"Modality": "US", "BodyPartExamined": "ABDOMEN"}, ()),
         ({"Modality": "MR", "BodyPartExamined": "BRAIN", "PhotometricInterpretation": "RGB"}, ()),

@@ -102,6 +102,28 @@ def test_vigil_image_reads_files_of_every_kind(stack: Stack, tmp_path: Path) -> 
             assert image.size == FILM.shape[::-1]
 
 
+def test_a_slice_of_the_brain_gets_findings_a_mask_and_a_report_draft(stack: Stack, tmp_path: Path) -> None:
+    brain = ward_film("brain_glioma.jpg")
+    tags = {"Modality": "MR", "BodyPartExamined": "BRAIN", "ViewPosition": None, "PixelSpacing": [0.9, 0.9]}
+    dicom = write(
+        tmp_path, 4301, as_file(radiograph(brain, SOPInstanceUID=UID.format(4301), PatientID="P-4301", **tags))
+    )
+    [row] = map(json.loads, stack.vigil("image", "--json", "--out", str(tmp_path), str(dicom)).stdout.splitlines())
+    assert row["model"] == "brain_mri_tumour"
+    [region] = row["regions"]
+    assert region["label"] == "tumour"
+    assert region["length_mm"] >= region["width_mm"] > 0
+    for picture in (region["mask"], row["heatmap"]):
+        with Image.open(picture) as image:
+            assert image.size == brain.shape[::-1]
+    assert any("mm²" in sentence["text"] for sentence in row["report"])
+    stack.vigil("send", str(dicom))
+    rows = stack.rows_until("image-findings", lambda rows: of(rows, 4301))
+    [published] = of(rows, 4301)
+    with Image.open(published["regions"][0]["mask"]["uri"].removeprefix("file://")) as mask:
+        assert mask.size == brain.shape[::-1]
+
+
 def test_vigil_image_says_what_is_wrong_with_a_file_and_reads_the_others(stack: Stack, tmp_path: Path) -> None:
     text, png = tmp_path / "notes.txt", tmp_path / "film.png"
     text.write_text("no picture")
