@@ -120,7 +120,7 @@ def entities_of(
     """
     document = note.document
     model = _of_model(spans, document)
-    dictionary = [_of_dictionary(read, document) for read in note.mentions]
+    dictionary = of_dictionary(note)
     named = [_of_name(one, document) for one in drugs if _is_medication(one, document)]
     ranked = [dictionary, named, model] if kind == NOTE or not spans else [model, dictionary]
     found = _once_each(ranked)
@@ -151,6 +151,11 @@ def _of_model(spans: Sequence[LabelledWords], document: Document) -> list[FoundE
         if text[end : end + 1] != ":" or (first and sentence[first - 1] == sentence[first]):
             found.append(FoundEntity(type_, first, last, start, end, "model", rules=span.corpus))
     return found
+
+
+def of_dictionary(note: ReadNote) -> list[FoundEntity]:
+    """The mentions of the code set's dictionary, which do not overlap, in order."""
+    return [_of_dictionary(read, note.document) for read in note.mentions]
 
 
 def _of_dictionary(read: ReadMention, document: Document) -> FoundEntity:

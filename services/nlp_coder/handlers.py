@@ -27,7 +27,7 @@ from services.nlp_coder.audit_policy import Auditor
 from services.nlp_coder.coding import Basis, ranked_codes
 from services.nlp_coder.document import read
 from services.nlp_coder.drugs import DrugMention, drugs_in
-from services.nlp_coder.entities import LABELS, EntityTables, FoundEntity, entities_of
+from services.nlp_coder.entities import LABELS, EntityTables, FoundEntity, entities_of, of_dictionary
 from services.nlp_coder.entity_features import EntityInput, encoded
 from services.nlp_coder.entity_model import NOTE, EntityPrediction, NoteEntities
 from services.nlp_coder.features import ModelInput, model_inputs, windows_in
@@ -254,6 +254,8 @@ async def _labelled(prepared: _Prepared, deps: Coder) -> EntityPrediction | Mode
 
 def _entities(prepared: _Prepared, labelled: EntityPrediction | None, deps: Coder) -> list[FoundEntity]:
     """What the dictionary, the names of drugs and, when it answered, the model find."""
+    if not deps.with_entities:
+        return of_dictionary(prepared.note)
     kind = labelled.kind if labelled is not None else NOTE
     corpora = _FOR_NOTES if kind == NOTE else (kind,)
     spans = list(deps.note_entities.spans(labelled, corpora, LABELS)) if labelled is not None else []

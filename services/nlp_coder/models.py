@@ -128,12 +128,16 @@ def _scored(
     vocabulary: Vocabulary,
 ) -> list[Scored]:
     """Codes of a window whose occurrences begin at `begin`: first the candidates, their padding, then the likeliest."""
-    proposed = outputs["top_codes"].tolist()
+    proposed = [vocabulary.codes[column] for column in outputs["top_codes"].tolist()]
     asked = candidates if window.chosen is None else [candidates[index] for index in window.chosen.tolist()]
-    padding = len(outputs["probability"]) - len(asked) - len(proposed)
-    names = [*asked, *[""] * padding, *(vocabulary.codes[column] for column in proposed)]
-    # Heaviest first, and padding weighs nothing: what is useful stands before what is not.
+    names = [*asked, *proposed]
+    # Between them stands padding.
+    padding = slice(len(asked), len(outputs["probability"]) - len(proposed))
+    probability, support = outputs["probability"].tolist(), outputs["support"].tolist()
+    # Heaviest first: what is useful stands before what is not.
     useful = (outputs["contributions"] >= _LEAST_CONTRIBUTION).sum(axis=1).tolist()
-    positions = (outputs["positions"] + begin).tolist()
-    table = zip(names, outputs["probability"].tolist(), outputs["support"].tolist(), positions, useful, strict=True)
-    return [Scored(name, probability, support, on[:number]) for name, probability, support, on, number in table if name]
+    positions = (outputs["positions"] + begin if begin else outputs["positions"]).tolist()
+    for column in (probability, support, useful, positions):
+        del column[padding]
+    on = [places[:number] for places, number in zip(positions, useful, strict=True)]
+    return list(map(Scored, names, probability, support, on))

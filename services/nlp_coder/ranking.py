@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from services.nlp_coder.code_priors import OF_CODE, of_code
+from services.nlp_coder.code_priors import OF_CODE, TermHits, of_code
 from services.nlp_coder.evidence import CodeEvidence, ReadMention
 from services.nlp_coder.loose import LooseMention
 from services.nlp_coder.reading import ReadNote
@@ -93,7 +93,7 @@ def load_ranker(folder: Path) -> Ranker:
     return Ranker(
         float(stackers["with_model"]["threshold"]),
         _stacker(stackers["dictionary_alone"]),
-        {key: (right, seen) for key, (right, seen) in hits.items()},
+        TermHits({key: (right, seen) for key, (right, seen) in hits.items()}),
     )
 
 
