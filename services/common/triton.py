@@ -64,7 +64,13 @@ class TritonClient:
 
     async def __aenter__(self) -> Self:
         # gRPC's own reconnect backoff grows to two minutes; a restarted Triton is back in three seconds.
-        options = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 1000)]
+        options = [
+            ("grpc.initial_reconnect_backoff_ms", 100),
+            ("grpc.max_reconnect_backoff_ms", 1000),
+            # As tritonclient has it without options of ours; gRPC's own limit is 4 MB.
+            ("grpc.max_receive_message_length", -1),
+            ("grpc.max_send_message_length", -1),
+        ]
         self._client = triton.InferenceServerClient(self._url, channel_args=options)
         return self
 

@@ -9,7 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential_jitter
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
 from vigil.v1.meta_pb2 import ModelVersion
 
 from services.common.triton import ModelUnavailable
@@ -78,11 +78,15 @@ class ServedModel(Generic[Item]):
         return await self._in_the_end(items)
 
     async def _in_the_end(self, items: Sequence[Item]) -> list[Row]:
-        """Try again until the outage is over or has been waited for."""
+        """Try again until the outage is over or has been waited for.
+
+        Of a note that only ever fails itself, while others are answered, the time counts alone.
+        """
+        has_waited = stop_after_delay(self.outage.wait_s)
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(ModelUnavailable),
             wait=wait_exponential_jitter(multiplier=0.05, max=0.5),
-            stop=lambda _state: self.outage.has_been_waited_for(),
+            stop=lambda state: self.outage.has_been_waited_for() or has_waited(state),
             reraise=True,
         ):
             with attempt:

@@ -1,8 +1,11 @@
 """Triton away or late: every note gets its answer, says so, and waits no longer than the outage is allowed to last."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
+from numpy.typing import NDArray
 
 from services.common.triton import ModelUnavailable
 from services.nlp_coder import metrics
@@ -92,3 +95,28 @@ async def test_readiness_ends_a_known_outage(coder: Coder) -> None:
         await model.predict(*asked)
     await model.probe()
     assert (await model.predict(*asked)).scored
+
+
+class RefusesLongNotes(LocalInference):
+    """As a Triton whose answer to a long note is larger than its caller takes."""
+
+    async def infer(
+        self, model: str, inputs: Mapping[str, NDArray[Any]], outputs: Sequence[str]
+    ) -> dict[str, NDArray[Any]]:
+        if inputs["token_ids"].shape[1] > 32:
+            raise ModelUnavailable(f"{model}: refused")
+        return await super().infer(model, inputs, outputs)
+
+
+@pytest.mark.timeout(30)
+async def test_a_note_that_only_ever_fails_itself_does_not_wait_for_ever(coder: Coder) -> None:
+    """Others are answered meanwhile, so that no outage lasts."""
+    refusing = with_inference(coder, RefusesLongNotes(), 0.5)
+    diseases = (
+        "pneumonia sepsis anemia asthma gout stroke cancer diabetes fracture edema fever cough rash vertigo nausea"
+    )
+    long = asyncio.create_task(coded(refusing, f"{diseases} of the left knee, right lung and liver. " * 20))
+    while not long.done():
+        assert not (await coded(refusing, NOTE)).degraded
+        await asyncio.sleep(0)
+    assert (await long).degraded
