@@ -13,7 +13,7 @@ from bench.text.subject import Reader, Subject, running
 
 MEDSPACY = ("medspacy==1.3.1", "spacy==3.7.5", "numpy==1.26.4")
 PREPARE_S = 300.0
-TURN = 50
+TURN = 100
 TOGETHER = 8
 CORE = "nlp-coder, codes"
 CORE_TOGETHER = "nlp-coder, codes, eight at a time"
