@@ -8,7 +8,7 @@ from random import Random
 
 import pyarrow.parquet
 
-from services.fusion.deterioration.stay import Observed, Stay, with_observations
+from services.fusion.deterioration.stay import Observed, Stay, with_observation, with_observations
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 NO_DATA = f"the public data are not at {DATA}"
@@ -78,3 +78,11 @@ def real_stays_2019(count: int) -> Mapping[int, list[Observed]]:
                 if value is not None and not isnan(value)
             ]
     return stays
+
+
+def streamed(observations: list[Observed], seed: int) -> Stay:
+    """A stay that is given its observations one at a time, in some order."""
+    stay = Stay()
+    for one in shuffled(observations, seed):
+        stay = with_observation(stay, one)
+    return stay

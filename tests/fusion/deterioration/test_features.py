@@ -1,4 +1,4 @@
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from math import isnan
 
@@ -13,15 +13,11 @@ from services.fusion.deterioration.features import (
     vector_mortality,
     vector_sepsis,
 )
-from services.fusion.deterioration.stay import Observed, Stay, with_observation, with_observations
+from services.fusion.deterioration.stay import Stay, with_observations
 from services.fusion.deterioration.variables import BY_NAME
-from tests.fusion.deterioration.stays_of import DATA, NO_DATA, made_up, real_stays, real_stays_2019, shuffled, stay_of
+from tests.fusion.deterioration.stays_of import made_up, stay_of, streamed
 
 Vector = Callable[[Stay, float], NDArray[np.float32]]
-Stays = Callable[[int], Mapping[int, list[Observed]]]
-REAL = pytest.mark.parametrize(
-    ("stays", "vector"), [(real_stays, vector_mortality), (real_stays_2019, vector_sepsis)], ids=["2012", "2019"]
-)
 BOTH = pytest.mark.parametrize("vector", [vector_mortality, vector_sepsis])
 
 
@@ -31,13 +27,6 @@ def named(stay: Stay, minute: float) -> dict[str, float]:
 
 def of_sepsis(stay: Stay, minute: float) -> dict[str, float]:
     return dict(zip(FEATURES_SEPSIS, vector_sepsis(stay, minute).tolist(), strict=True))
-
-
-def streamed(observations: list[Observed], seed: int) -> Stay:
-    stay = Stay()
-    for one in shuffled(observations, seed):
-        stay = with_observation(stay, one)
-    return stay
 
 
 @pytest.mark.parametrize("part", range(10))
@@ -146,30 +135,3 @@ def test_every_feature_tells_of_a_quantity_or_of_something_derived() -> None:
         "bun_creatinine", "urine_per_kg", "qsofa", "sirs", "sofa", "saps", "body_mass_index",
     }  # fmt: skip
     assert {variable_of(name) for name in (*FEATURES_MORTALITY, *FEATURES_SEPSIS)} <= derived | set(BY_NAME)
-
-
-@pytest.mark.skipif(not DATA.exists(), reason=NO_DATA)
-@REAL
-def test_500_real_stays_fed_one_value_at_a_time_give_the_rows_that_training_takes(stays: Stays, vector: Vector) -> None:
-    for record, observations in stays(500).items():
-        fed, whole = streamed(observations, record), with_observations(Stay(), observations)
-        newest = max(one.minute for one in observations)
-        for minute in (newest - 42 * 60, newest):
-            np.testing.assert_allclose(
-                vector(fed, minute), vector(whole, minute), rtol=0, atol=1e-6, err_msg=str(record)
-            )
-
-
-@pytest.mark.skipif(not DATA.exists(), reason=NO_DATA)
-@REAL
-def test_no_row_of_500_real_stays_knows_the_future(stays: Stays, vector: Vector) -> None:
-    for record, observations in stays(500).items():
-        cut = max(one.minute for one in observations) - 60 * (1 + record % 47)
-        moved = [
-            replace(one, value=one.value * 1.1, minute=one.minute + 3) if one.minute > cut else one
-            for one in observations
-        ]
-        past = [one for one in observations if one.minute <= cut]
-        rows = [vector(with_observations(Stay(), some), cut) for some in (observations, moved, past)]
-        np.testing.assert_array_equal(rows[0], rows[1], err_msg=str(record))
-        np.testing.assert_array_equal(rows[0], rows[2], err_msg=str(record))
