@@ -49,7 +49,7 @@ down: $(BIN)/.runtime ## stop it
 test: lint ## everything: lint, then all tests with real Kafka, Triton and Chromium
 	$(BIN)/pytest $(ARGS)
 
-test-fast: $(BIN)/.test ## no Kafka, no Triton, under a minute
+test-fast: $(BIN)/.test ## no Kafka, no Triton, about a minute
 	$(BIN)/pytest tests --ignore=tests/integration --ignore=tests/system -n 2 -q $(ARGS)
 
 lint: $(BIN)/.test ## ruff, mypy, import rules, contracts
