@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -188,10 +188,3 @@ def _by_section(document: Document, word: int) -> Attribute | None:
 
 def _told(match: re.Match[str]) -> Attribute:
     return Attribute("status", match.start(), match.end(), str(match.lastgroup).rpartition("_")[0])
-
-
-def schedules(own: Sequence[Attribute]) -> Iterator[Frequency]:
-    """The frequencies among parts."""
-    for one in own:
-        if one.frequency is not None:
-            yield one.frequency
