@@ -16,8 +16,9 @@ from services.common.runtime import run_until_stopped
 from services.common.topics import Topic
 from services.common.triton import TritonClient
 from services.nlp_coder.audit_policy import load_auditor
+from services.nlp_coder.batching import Turns
 from services.nlp_coder.config import NlpCoderSettings
-from services.nlp_coder.entities import load_entity_tables
+from services.nlp_coder.entities import EntityReader, load_entity_tables
 from services.nlp_coder.entity_model import NOTE_ENTITIES, load_note_entities
 from services.nlp_coder.features import load_vocabulary
 from services.nlp_coder.grpc_api import NlpCoderApi
@@ -40,12 +41,6 @@ def make_coder(settings: NlpCoderSettings, triton: Inference, clock: Clock) -> C
     reader = load_reader()
     languages = load_languages(word for words, _term in reader.dictionary.phrases() for word in words)
     ranker, auditor = load_ranker(assets), load_auditor(assets, reader)
-    entities = load_note_entities(
-        settings.shared.model_repository / NOTE_ENTITIES / "assets",
-        triton,
-        Outage(settings.model_wait_s),
-        model.served.turns,
-    )
     coder = Coder(
         reader=reader,
         ranker=ranker,
@@ -53,14 +48,19 @@ def make_coder(settings: NlpCoderSettings, triton: Inference, clock: Clock) -> C
         report_terms=load_report_terms(),
         languages=languages,
         icd_coder=model,
-        entity_tables=load_entity_tables(),
-        note_entities=entities,
-        with_entities=settings.entities,
+        entities=_entity_reader(settings, triton, model.served.turns) if settings.entities else None,
         clock=clock,
         max_note_chars=settings.max_note_chars,
     )
     warm_up(coder)
     return coder
+
+
+def _entity_reader(settings: NlpCoderSettings, triton: Inference, turns: Turns) -> EntityReader:
+    """A second of tables, and the model, which is asked in the turns of the coder's."""
+    assets = settings.shared.model_repository / NOTE_ENTITIES / "assets"
+    model = load_note_entities(assets, triton, Outage(settings.model_wait_s), turns)
+    return EntityReader(load_entity_tables(), model)
 
 
 def collect_less_often() -> None:
@@ -71,8 +71,8 @@ def collect_less_often() -> None:
 async def _probe(coder: Coder) -> None:
     """A real inference of each model that is asked."""
     await coder.icd_coder.probe()
-    if coder.with_entities:
-        await coder.note_entities.probe()
+    if coder.entities is not None:
+        await coder.entities.model.probe()
 
 
 async def main(settings: NlpCoderSettings, clock: Clock = utc_now) -> None:

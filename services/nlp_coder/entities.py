@@ -16,7 +16,7 @@ from services.nlp_coder.data_files import rows
 from services.nlp_coder.document import Document
 from services.nlp_coder.dosing import Dose
 from services.nlp_coder.drugs import Drug, DrugMention, load_drugs
-from services.nlp_coder.entity_model import NOTE, LabelledWords
+from services.nlp_coder.entity_model import NOTE, LabelledWords, NoteEntities
 from services.nlp_coder.entity_spans import edges
 from services.nlp_coder.evidence import ReadMention
 from services.nlp_coder.loose import untelling_words
@@ -98,6 +98,14 @@ class EntityTables:
 
     drugs: PhraseTable[Drug]
     symptoms: Mapping[str, tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class EntityReader:
+    """What marks entities beyond those of the code set's dictionary."""
+
+    tables: EntityTables
+    model: NoteEntities
 
 
 def load_entity_tables() -> EntityTables:

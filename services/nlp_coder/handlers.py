@@ -27,9 +27,9 @@ from services.nlp_coder.audit_policy import Auditor
 from services.nlp_coder.coding import Basis, ranked_codes
 from services.nlp_coder.document import read
 from services.nlp_coder.drugs import DrugMention, drugs_in
-from services.nlp_coder.entities import LABELS, EntityTables, FoundEntity, entities_of, of_dictionary
+from services.nlp_coder.entities import LABELS, EntityReader, FoundEntity, entities_of, of_dictionary
 from services.nlp_coder.entity_features import EntityInput, encoded
-from services.nlp_coder.entity_model import NOTE, EntityPrediction, NoteEntities
+from services.nlp_coder.entity_model import NOTE, EntityPrediction
 from services.nlp_coder.features import ModelInput, model_inputs, windows_in
 from services.nlp_coder.findings import Finding, findings_of, is_report
 from services.nlp_coder.language import Languages, reason_not_to_read
@@ -55,7 +55,7 @@ _FOR_NOTES = ("maccrobat",)
 class Coder:
     """What coding a note needs. `max_note_chars`: characters that are read.
 
-    with_entities: whether entities beyond those of the dictionary are marked.
+    entities: None where only the dictionary's are marked.
     """
 
     reader: Reader
@@ -64,11 +64,9 @@ class Coder:
     report_terms: ReportTerms
     languages: Languages
     icd_coder: IcdCoder
-    entity_tables: EntityTables
-    note_entities: NoteEntities
+    entities: EntityReader | None
     clock: Clock
     max_note_chars: int
-    with_entities: bool = True
 
     def __repr__(self) -> str:
         """Short: 100 MB of tables are nothing to print."""
@@ -176,8 +174,8 @@ async def _prepared(text: str, kind: str, deps: Coder, *, is_long: bool) -> _Pre
 def _read(text: str, kind: str, deps: Coder) -> _Prepared:
     started = time.thread_time()
     note = read_note(text, deps.reader)
-    drugs = drugs_in(note.document, deps.entity_tables.drugs) if deps.with_entities else []
-    words = _words(note, drugs, deps)
+    drugs = drugs_in(note.document, deps.entities.tables.drugs) if deps.entities is not None else []
+    words = _words(note, drugs, deps.entities)
     vocabulary = deps.icd_coder.vocabulary
     candidates = candidates_of(note, deps.ranker.hits)
     windows = windows_in(note.document, note.mentions, vocabulary)
@@ -193,12 +191,12 @@ def _read(text: str, kind: str, deps: Coder) -> _Prepared:
     return _Prepared(note, drugs, words, own_kind, candidates, inputs, findings)
 
 
-def _words(note: ReadNote, drugs: Sequence[DrugMention], deps: Coder) -> EntityInput | None:
+def _words(note: ReadNote, drugs: Sequence[DrugMention], entities: EntityReader | None) -> EntityInput | None:
     """Input of the entity model; None for a text without words, or where it is not asked."""
-    if not (deps.with_entities and len(note.document.words)):
+    if entities is None or not len(note.document.words):
         return None
     places = [(one.first, one.last) for one in drugs]
-    return encoded(note.document, note.mentions, places, deps.note_entities.vocabulary)
+    return encoded(note.document, note.mentions, places, entities.model.vocabulary)
 
 
 def warm_up(deps: Coder) -> None:
@@ -244,22 +242,22 @@ async def _predicted(prepared: _Prepared, deps: Coder) -> Prediction | ModelUnav
 
 async def _labelled(prepared: _Prepared, deps: Coder) -> EntityPrediction | ModelUnavailable | None:
     """The entity model's answer, or why there is none; None where it is not asked."""
-    if prepared.words is None:
+    if deps.entities is None or prepared.words is None:
         return None
     try:
-        return await deps.note_entities.predict(prepared.words)
+        return await deps.entities.model.predict(prepared.words)
     except ModelUnavailable as error:
         return error
 
 
 def _entities(prepared: _Prepared, labelled: EntityPrediction | None, deps: Coder) -> list[FoundEntity]:
     """What the dictionary, the names of drugs and, when it answered, the model find."""
-    if not deps.with_entities:
+    if deps.entities is None:
         return of_dictionary(prepared.note)
     kind = labelled.kind if labelled is not None else NOTE
     corpora = _FOR_NOTES if kind == NOTE else (kind,)
-    spans = list(deps.note_entities.spans(labelled, corpora, LABELS)) if labelled is not None else []
-    return entities_of(prepared.note, prepared.drugs, spans, kind, deps.entity_tables)
+    spans = list(deps.entities.model.spans(labelled, corpora, LABELS)) if labelled is not None else []
+    return entities_of(prepared.note, prepared.drugs, spans, kind, deps.entities.tables)
 
 
 def _fill(coded: NoteCoded, prepared: _Prepared, answers: _Answers, deps: Coder, wanted: _Wanted) -> bool:

@@ -15,6 +15,7 @@ from services.common.clock import to_timestamp
 from services.common.settings import REPOSITORY, SharedSettings
 from services.common.triton import ModelUnavailable
 from services.nlp_coder.config import NlpCoderSettings
+from services.nlp_coder.entities import EntityReader
 from services.nlp_coder.features import ModelInput, model_inputs, terms_of, windows_of
 from services.nlp_coder.handlers import Coder, code_note
 from services.nlp_coder.models import IcdCoder
@@ -77,6 +78,12 @@ def note_received(text: str, **fields: Any) -> NoteReceived:
 
 async def coded(coder: Coder, text: str, **fields: Any) -> NoteCoded:
     return await code_note(note_received(text, **fields), coder)
+
+
+def entity_reader(coder: Coder) -> EntityReader:
+    """What marks the coder's entities."""
+    assert coder.entities is not None
+    return coder.entities
 
 
 def with_inference(coder: Coder, inference: Inference, wait_s: float = 0.0) -> Coder:

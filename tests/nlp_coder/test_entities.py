@@ -10,7 +10,7 @@ from vigil.v1.notes_pb2 import Assertion, Entity, Experiencer, NoteCoded
 
 from services.nlp_coder.handlers import Coder
 from services.nlp_coder.outage import Outage
-from tests.nlp_coder.fakes import LocalInference, coded
+from tests.nlp_coder.fakes import LocalInference, coded, entity_reader
 
 LIST = (
     "MEDICATIONS: Lisinopril 10 mg p.o. q.d., Xanax 0.25 mg p.o. q.8h. p.r.n., Bactrim DS 1 tablet b.i.d. x 10 days,"
@@ -21,9 +21,9 @@ LIST = (
 
 def without_model(coder: Coder) -> Coder:
     """The same coder, its entity model away."""
-    model = coder.note_entities
-    away = replace(model, triton=LocalInference(failures=10**9), outage=Outage(0))
-    return replace(coder, note_entities=away)
+    reader = entity_reader(coder)
+    away = replace(reader.model, triton=LocalInference(failures=10**9), outage=Outage(0))
+    return replace(coder, entities=replace(reader, model=away))
 
 
 def of(answer: NoteCoded, text: str, type_: str = "medication") -> Entity:
@@ -175,7 +175,7 @@ async def test_entities_of_any_text_are_in_order_and_slice_to_words(coder: Coder
 
 async def test_without_entities_the_note_is_coded_alike_and_the_dictionary_marks_what_it_knows(coder: Coder) -> None:
     text = "Takes lisinopril 10 mg daily for hypertension."
-    whole, codes_alone = await coded(coder, text), await coded(replace(coder, with_entities=False), text)
+    whole, codes_alone = await coded(coder, text), await coded(replace(coder, entities=None), text)
     assert codes_alone.codes == whole.codes
     assert [entity.code for entity in codes_alone.entities] == ["I10"]
     assert {model.name for model in codes_alone.models} == {"icd_coder"}

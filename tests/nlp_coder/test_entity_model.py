@@ -17,7 +17,7 @@ from services.nlp_coder.entity_model import KINDS, NoteEntities, load_note_entit
 from services.nlp_coder.entity_spans import consistent, edges, spans_of
 from services.nlp_coder.handlers import Coder
 from services.nlp_coder.outage import Outage
-from tests.nlp_coder.fakes import LocalInference, coded, session_of
+from tests.nlp_coder.fakes import LocalInference, coded, entity_reader, session_of
 
 FOLDER = REPOSITORY / "triton_models" / "note_entities"
 LABELS = ("A", "B")
@@ -103,11 +103,11 @@ def test_windows_put_together_are_the_note(count: int) -> None:
 
 def test_equal_words_share_their_first_place(coder: Coder) -> None:
     document = read("Fever, chills. FEVER again; chills.", load_grammar())
-    assert encoded(document, [], [], coder.note_entities.vocabulary).same.tolist() == [0, 1, 0, 3, 1]
+    assert encoded(document, [], [], entity_reader(coder).model.vocabulary).same.tolist() == [0, 1, 0, 3, 1]
 
 
 def test_an_unknown_word_has_its_beginning_and_ending(coder: Coder) -> None:
-    vocabulary = coder.note_entities.vocabulary
+    vocabulary = entity_reader(coder).model.vocabulary
     [first, second] = encoded(read("xqzzyitis fever", load_grammar()), [], [], vocabulary).ids.tolist()
     assert tuple(first[:2]) == vocabulary.affixes("xqzzyitis")
     assert second[1] == 0
