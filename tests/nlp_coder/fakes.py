@@ -1,5 +1,6 @@
 import hashlib
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
@@ -86,9 +87,11 @@ def entity_reader(coder: Coder) -> EntityReader:
     return coder.entities
 
 
-def with_inference(coder: Coder, inference: Inference, wait_s: float = 0.0) -> Coder:
-    """The same tables, another model; quicker than to load them again."""
-    return replace(coder, icd_coder=IcdCoder(inference, coder.icd_coder.vocabulary, Outage(wait_s)))
+def with_inference(
+    coder: Coder, inference: Inference, wait_s: float = 0.0, now: Callable[[], float] = time.monotonic
+) -> Coder:
+    """The same tables, another model; quicker than to load them again. `now`: what an outage is timed by."""
+    return replace(coder, icd_coder=IcdCoder(inference, coder.icd_coder.vocabulary, Outage(wait_s, now)))
 
 
 def asked_of_model(text: str, coder: Coder) -> tuple[Sequence[str], list[ModelInput]]:
