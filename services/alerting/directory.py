@@ -1,5 +1,6 @@
 """Finding alerts and patients in the states that alerting keeps. Read only."""
 
+import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -59,6 +60,11 @@ def find_alert(states: States[PatientAlerts], alert_id: str) -> Alert | None:
     return next((alert for alert in all_alerts(states) if alert.id == alert_id), None)
 
 
+def is_page(token: str) -> bool:
+    """Whether a token is one that `page_of` gives; empty is the first page."""
+    return not token or _PLACE.fullmatch(token) is not None
+
+
 def page_of(states: States[PatientAlerts], wanted: Collection[AlertState.ValueType], size: int, token: str) -> Page:
     """Alerts in the wanted states (none named: all), last opened first, `size` at a time from `token` on."""
     matching = [alert for alert in all_alerts(states) if not wanted or alert.state in wanted]
@@ -66,6 +72,9 @@ def page_of(states: States[PatientAlerts], wanted: Collection[AlertState.ValueTy
     remaining = [alert for alert in matching if not token or _place(alert) < token]
     shown = remaining[:size]
     return Page(shown, _place(shown[-1]) if len(remaining) > size else "")
+
+
+_PLACE = re.compile(r"\d{12,20}\.\d{9}\.[\w-]{1,100}", re.ASCII)
 
 
 def _place(alert: Alert) -> str:

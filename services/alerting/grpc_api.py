@@ -29,7 +29,7 @@ from services.alerting.commands import (
     UnknownAlert,
     parse_action,
 )
-from services.alerting.directory import DEFAULT_PAGE, MAX_PAGE, Recovered, check_recovered, page_of
+from services.alerting.directory import DEFAULT_PAGE, MAX_PAGE, Recovered, check_recovered, is_page, page_of
 from services.alerting.metrics import STREAMS
 from services.alerting.streams import Streams
 from services.common.outcomes import Transient
@@ -58,6 +58,8 @@ class AlertingServicer(AlertingServiceServicer):
         await self._whole(context)
         if request.page_size > MAX_PAGE:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"page_size is at most {MAX_PAGE}")
+        if not is_page(request.page_token):
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "page_token is none of ours")
         size = request.page_size or DEFAULT_PAGE
         page = page_of(self.states, frozenset(request.states), size, request.page_token)
         return ListAlertsResponse(alerts=page.alerts, next_page_token=page.next_token)

@@ -43,3 +43,10 @@ async def test_a_part_of_the_alerts_never_passes_for_all_of_them(tmp_path: Path)
             await call
     service.recovery.ended = True
     assert len((await servicer.ListAlerts(ListAlertsRequest(), context)).alerts) == 1  # type: ignore[arg-type]
+
+
+async def test_a_page_token_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    api = served([after(fresh(), risk(1, HIGH))], tmp_path).api
+    servicer = AlertingServicer(api.states, api.streams, api.commands, api.recovered)
+    with pytest.raises(Aborted, match="INVALID_ARGUMENT"):
+        await servicer.ListAlerts(ListAlertsRequest(page_token="garbage"), FakeContext())  # type: ignore[arg-type]
