@@ -7,7 +7,9 @@ from vigil.v1.alerts_pb2 import PatientAlerts
 from vigil.v1.images_pb2 import ImageFindings
 from vigil.v1.meta_pb2 import Blob
 
+from services.alerting.entity_rendering import timeline_json
 from services.alerting.fusion import FusionClient, find_image
+from services.alerting.medications import timeline_of
 from services.alerting.metrics import EVIDENCE
 from services.alerting.notes import NoteReader
 from services.alerting.rendering import Json, image_json, note_json
@@ -50,6 +52,15 @@ class Evidences:
             raise Unavailable(error.reason) from error
         EVIDENCE.labels("note", "shown").inc()
         return note_json(note)
+
+    def medications(self, patient_key: str) -> Json:
+        """What the standing notes say of medications. Raises Missing."""
+        state = self.states.get(patient_key)
+        if state is None:
+            EVIDENCE.labels("medications", "missing").inc()
+            raise Missing("no patient with this key is known here")
+        EVIDENCE.labels("medications", "shown").inc()
+        return timeline_json(patient_key, timeline_of(state))
 
     async def image(self, patient_key: str, message_id: str) -> Json:
         """What was read in an image. Raises Missing, FusionSilentError."""

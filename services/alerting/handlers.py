@@ -17,6 +17,7 @@ from vigil.v1.notes_pb2 import NoteCoded
 from vigil.v1.risk_pb2 import PatientRisk
 
 from services.alerting.live import Live
+from services.alerting.medications import how_read, medications_of
 from services.alerting.metrics import ALERT_CHANGES, COMMANDS, END_TO_END, RISKS
 from services.alerting.patient_alerts import (
     after_command_to,
@@ -117,7 +118,7 @@ class AlertProducer(Producer):
 
 
 def place_of(note: NoteCoded, partition: int, offset: int) -> NotePlace:
-    """Where a coded note lies."""
+    """Where a coded note lies, and what it says of medications."""
     return NotePlace(
         note_message_id=note.note_message_id,
         coded_message_id=note.meta.message_id,
@@ -129,6 +130,8 @@ def place_of(note: NoteCoded, partition: int, offset: int) -> NotePlace:
         document_id=note.document_id,
         replaces_document_id=note.replaces_document_id,
         withdrawn=not note.text,
+        medications=medications_of(note),
+        medications_read=how_read(note),
     )
 
 

@@ -30,6 +30,7 @@ from services.alerting.directory import (
     Recovered,
     check_recovered,
     find_alert,
+    is_page,
     listed_patients,
     page_of,
 )
@@ -75,8 +76,7 @@ class Api:
     async def list_alerts(self, request: Request) -> Response:
         """`?state=firing,acknowledged&limit=100&next=TOKEN`; `after` is another name of `next`."""
         size = _whole_number(request, "limit", DEFAULT_PAGE, MAX_PAGE)
-        asked = request.query_params
-        page = page_of(self.states, _wanted_states(request), size, asked.get("next") or asked.get("after", ""))
+        page = page_of(self.states, _wanted_states(request), size, _page(request))
         body = {"alerts": [alert_json(alert) for alert in page.alerts]}
         return JSONResponse(body | ({"next": page.next_token} if page.next_token else {}))
 
@@ -109,6 +109,10 @@ class Api:
         if answer is None:
             raise Missing("fusion knows no patient with this key")
         return JSONResponse(history_json(answer))
+
+    async def medications(self, request: Request) -> Response:
+        """What the notes of a patient say of medications, over time."""
+        return JSONResponse(self.evidence.medications(request.path_params["patient_key"]))
 
     async def note(self, request: Request) -> Response:
         return JSONResponse(await self.evidence.note(_patient(request), request.path_params["message_id"]))
@@ -158,6 +162,7 @@ def create_routes(api: Api) -> list[BaseRoute]:
             Route("/alerts/{alert_id}/resolve", whole(api.resolve), methods=["POST"]),
             Route("/patients", whole(api.list_patients)),
             Route("/patients/{patient_key}", api.one_patient),
+            Route("/patients/{patient_key}/medications", whole(api.medications)),
             Route("/evidence/notes/{message_id}", whole(api.note)),
             Route("/evidence/images/{message_id}", api.image),
             Route("/evidence/images/{message_id}/{picture:str}", api.picture),
@@ -201,6 +206,13 @@ def _whole_number(request: Request, name: str, default: int, largest: int) -> in
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= largest:
         raise Malformed(f'"{name}" must be a whole number from 1 to {largest}')
     return int(text)
+
+
+def _page(request: Request) -> str:
+    token = request.query_params.get("next") or request.query_params.get("after", "")
+    if not is_page(token):
+        raise Malformed('"next" must be the "next" of an earlier answer')
+    return token
 
 
 def _wanted_states(request: Request) -> frozenset[AlertState.ValueType]:

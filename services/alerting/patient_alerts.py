@@ -119,11 +119,16 @@ def after_note(state: PatientAlerts, place: NotePlace) -> PatientAlerts:
     if held is not None and held.revision >= place.revision:
         return state
     others = [note for note in state.notes if note.note_message_id != place.note_message_id]
-    newest = sorted([*others, place], key=lambda note: note.event_time.seconds)[-NOTES_KEPT:]
+    newest = sorted([*others, place], key=_note_order)[-NOTES_KEPT:]
     new = _copy(state)
     del new.notes[:]
     new.notes.extend(newest)
     return new
+
+
+def _note_order(note: NotePlace) -> tuple[int, str]:
+    """By event time; of one time by id, so that the order of arrival is no matter."""
+    return note.event_time.ToNanoseconds(), note.note_message_id
 
 
 def standing_notes(state: PatientAlerts) -> Sequence[NotePlace]:
@@ -139,7 +144,7 @@ def standing_notes(state: PatientAlerts) -> Sequence[NotePlace]:
         if held is None or (held.revision, held.offset) < (place.revision, place.offset):
             newest[document] = place
     standing = [place for document, place in newest.items() if not {document, place.note_message_id} & replaced]
-    return sorted((place for place in standing if not place.withdrawn), key=lambda place: place.event_time.seconds)
+    return sorted((place for place in standing if not place.withdrawn), key=_note_order)
 
 
 def changed_alerts(before: PatientAlerts, after: PatientAlerts) -> list[Alert]:

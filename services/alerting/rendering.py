@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from vigil.v1.alerts_pb2 import Alert, AlertState, PatientAlerts, Severity
 from vigil.v1.encounters_pb2 import EncounterStatus, Sex
 from vigil.v1.fusion_service_pb2 import GetPatientResponse
@@ -21,14 +20,11 @@ from vigil.v1.notes_pb2 import (
 from vigil.v1.risk_pb2 import PatientRisk, RiskEstimate, Score
 
 from services.alerting.conditions import spoken_value
+from services.alerting.entity_rendering import entity_json, span_json
 from services.alerting.patient_alerts import standing_notes
+from services.alerting.times import time_of
 
 Json = dict[str, Any]
-
-
-def time_of(stamp: Timestamp) -> str | None:
-    """RFC 3339 in UTC; None when unset."""
-    return stamp.ToJsonString() if stamp.seconds or stamp.nanos else None
 
 
 def state_name(state: AlertState.ValueType) -> str:
@@ -108,7 +104,12 @@ def patient_json(state: PatientAlerts) -> Json:
         ],
         "alerts": [alert_json(record.alert) for record in state.records],
         "notes": [
-            {"message_id": note.note_message_id, "kind": note.kind, "event_time": time_of(note.event_time)}
+            {
+                "message_id": note.note_message_id,
+                "kind": note.kind,
+                "event_time": time_of(note.event_time),
+                "revision": note.revision,
+            }
             for note in reversed(standing_notes(state))
         ],
     }
@@ -252,6 +253,8 @@ def note_json(note: NoteCoded) -> Json:
         "codes": [code_json(code) for code in note.codes if code.selected or code.withheld],
         "audit": [audit_json(result) for result in note.audit],
         "findings": [finding_json(note.text, finding) for finding in note.findings],
+        "entities": [entity_json(entity) for entity in note.entities],
+        "entity_rules": note.entity_rules,
     }
 
 
@@ -266,7 +269,12 @@ def finding_json(text: str, finding: ReportFinding) -> Json:
                 "status": mention.status,
                 "span": [mention.span.start, mention.span.end],
                 "details": [
-                    {"name": detail.name, "value": detail.value, "text": text[detail.span.start : detail.span.end]}
+                    {
+                        "name": detail.name,
+                        "value": detail.value,
+                        "text": text[detail.span.start : detail.span.end],
+                        "span": span_json(detail.span),
+                    }
                     for detail in mention.details
                 ],
             }

@@ -18,10 +18,11 @@ from vigil.v1.risk_pb2 import PatientState, StoredObservation
 
 from services.alerting.http_api import BOARD, create_routes
 from services.alerting.lifecycle import alert_id
-from services.alerting.patient_alerts import after_encounter
+from services.alerting.patient_alerts import after_encounter, after_note
 from services.common.http import create_http_app
 from services.common.topics import Topic
 from tests.alerting.making import HIGH, KEY, STAY, after, encounter, fresh, meta, pneumothorax, risk
+from tests.alerting.notes_making import ABSENT, FAMILY, coded, medication, placed, twice_a_day
 from tests.alerting.serving import Served, served
 
 OTHER = "d" * 32
@@ -77,7 +78,10 @@ def test_alerts_can_be_asked_for_by_state(client: TestClient) -> None:
     assert client.get("/alerts", params={"state": "resolved"}).json() == {"alerts": []}
 
 
-@pytest.mark.parametrize("query", ["state=burning", "limit=0", "limit=501", "limit=x", "limit=-1"])
+WRONG = ["state=burning", "limit=0", "limit=501", "limit=x", "limit=-1", "next=garbage", "after=garbage", "next=1.2.x"]
+
+
+@pytest.mark.parametrize("query", WRONG)
 def test_a_wrong_question_is_answered_with_a_sentence(client: TestClient, query: str) -> None:
     answer = client.get(f"/alerts?{query}")
     assert answer.status_code == 400
@@ -129,6 +133,7 @@ def test_what_is_over_cannot_be_acknowledged(client: TestClient) -> None:
         ("POST", f"/alerts/{NEWS2_ID}/resolve"),
         ("GET", "/board/stream"),
         ("GET", "/patients"),
+        ("GET", f"/patients/{KEY}/medications"),
         ("GET", f"/evidence/notes/note-1?patient={KEY}"),
     ],
 )
@@ -249,6 +254,67 @@ def test_a_note_opens_with_what_is_said_of_the_codes_that_came_with_it(tmp_path:
         "suggested": "J18.1",
         "suggested_display": "Lobar pneumonia, unspecified organism",
     }
+
+
+def test_a_note_opens_with_its_entities_and_what_is_said_of_them(tmp_path: Path) -> None:
+    service = with_note("Furosemide 40 mg.", tmp_path)
+    assert service.notes.note is not None
+    service.notes.note.entities.append(medication("furosemide", dose="40 mg"))
+    service.notes.note.entities.add(type="disease", code="J93.9", assertion=ABSENT, experiencer=FAMILY)
+    with opened(service) as client:
+        drug, disease = client.get(f"/evidence/notes/note-1?patient={KEY}").json()["entities"]
+    assert (drug["type"], drug["span"], drug["name"], drug["assertion"]) == (
+        "medication",
+        [0, 10],
+        "furosemide",
+        "present",
+    )
+    assert drug["attributes"] == [
+        {"name": "dose", "span": [11, 15], "value": "40 mg", "spoken": "40 mg", "amount": 40, "unit": "mg"}
+    ]
+    assert (disease["code"], disease["assertion"], disease["experiencer"]) == ("J93.9", "absent", "family")
+
+
+def test_a_report_opens_with_the_words_that_say_where_a_finding_is(tmp_path: Path) -> None:
+    service = with_note("Left effusion.", tmp_path)
+    assert service.notes.note is not None
+    mention = service.notes.note.findings.add(label="pleural_effusion", status="positive").mentions.add()
+    detail = mention.details.add(name="laterality", value="left")
+    detail.span.end = 4
+    with opened(service) as client:
+        [finding] = client.get(f"/evidence/notes/note-1?patient={KEY}").json()["findings"]
+    assert finding["mentions"][0]["details"] == [
+        {"name": "laterality", "value": "left", "text": "Left", "span": [0, 4]}
+    ]
+
+
+def test_medications_of_a_patient_are_told_over_time_with_the_words_they_rest_on(tmp_path: Path) -> None:
+    state = sick()
+    first = coded(
+        "a", medication("penicillin", status="allergy"), twice_a_day(medication("furosemide", 30, dose="40 mg"))
+    )
+    for place in placed(first, coded("b", medication("furosemide", 5, status="stopped"), minute=30)):
+        state = after_note(state, place)
+    with opened(served([state], tmp_path)) as client:
+        told = client.get(f"/patients/{KEY}/medications").json()
+        assert client.get(f"/patients/{OTHER}/medications").json() == {
+            "error": "no patient with this key is known here"
+        }
+        assert client.get(f"/patients/{OTHER}/medications").status_code == 404
+    assert [row["name"] for row in told["allergies"]] == ["penicillin"]
+    [row] = told["medications"]
+    started, stopped = row["statements"]
+    assert started["note"] == {"message_id": "a", "kind": "progress", "event_time": "2026-03-01T12:00:00Z"}
+    assert (started["span"], started["product"], started["assertion"]) == ([30, 40], "furosemide", "present")
+    assert [one["spoken"] for one in started["attributes"]] == ["40 mg", "twice a day"]
+    assert (stopped["at"], stopped["status"]) == ("2026-03-01T12:30:00Z", "stopped")
+    assert told["notes"] == {"standing": 2, "read_whole": 2, "newest": "2026-03-01T12:30:00Z", "not_whole": []}
+
+
+def test_a_patient_without_notes_has_no_medications_and_it_says_so(client: TestClient) -> None:
+    told = client.get(f"/patients/{KEY}/medications").json()
+    assert told["notes"] == {"standing": 0, "read_whole": 0, "newest": None, "not_whole": []}
+    assert (told["allergies"], told["medications"], told["unnamed"]) == ([], [], [])
 
 
 def test_a_note_that_cannot_be_read_now_is_told_from_one_that_is_gone(tmp_path: Path) -> None:

@@ -25,34 +25,35 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from vigil.v1 import encounters_pb2 as vigil_dot_v1_dot_encounters__pb2
 from vigil.v1 import meta_pb2 as vigil_dot_v1_dot_meta__pb2
+from vigil.v1 import notes_pb2 as vigil_dot_v1_dot_notes__pb2
 from vigil.v1 import risk_pb2 as vigil_dot_v1_dot_risk__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15vigil/v1/alerts.proto\x12\x08vigil.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19vigil/v1/encounters.proto\x1a\x13vigil/v1/meta.proto\x1a\x13vigil/v1/risk.proto\"f\n\x0f\x41\x63knowledgement\x12\n\n\x02\x62y\x18\x01 \x01(\t\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07\x63omment\x18\x04 \x01(\t\"\xeb\x03\n\x05\x41lert\x12\x1c\n\x04meta\x18\x01 \x01(\x0b\x32\x0e.vigil.v1.Meta\x12\n\n\x02id\x18\x02 \x01(\t\x12\x13\n\x0bpatient_key\x18\x03 \x01(\t\x12\x0c\n\x04ward\x18\x04 \x01(\t\x12\x0b\n\x03\x62\x65\x64\x18\x05 \x01(\t\x12\x0c\n\x04rule\x18\x06 \x01(\t\x12$\n\x08severity\x18\x07 \x01(\x0e\x32\x12.vigil.v1.Severity\x12#\n\x05state\x18\x08 \x01(\x0e\x32\x14.vigil.v1.AlertState\x12\x0e\n\x06reason\x18\t \x01(\t\x12$\n\x08\x65vidence\x18\n \x03(\x0b\x32\x12.vigil.v1.Evidence\x12\x10\n\x08revision\x18\x0b \x01(\r\x12-\n\topened_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0c\x61\x63knowledged\x18\x0e \x01(\x0b\x32\x19.vigil.v1.Acknowledgement\x12/\n\x0bresolved_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0frisk_message_id\x18\x10 \x01(\t\x12\r\n\x05\x62\x61sis\x18\x11 \x01(\t\"\x95\x01\n\x0c\x41lertCommand\x12\x1c\n\x04meta\x18\x01 \x01(\x0b\x32\x0e.vigil.v1.Meta\x12\x10\n\x08\x61lert_id\x18\x02 \x01(\t\x12(\n\x04kind\x18\x03 \x01(\x0e\x32\x1a.vigil.v1.AlertCommandKind\x12\n\n\x02\x62y\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x0f\n\x07\x63omment\x18\x06 \x01(\t\"a\n\x0b\x41lertRecord\x12\x1e\n\x05\x61lert\x18\x01 \x01(\x0b\x32\x0f.vigil.v1.Alert\x12\r\n\x05level\x18\x02 \x01(\x03\x12\r\n\x05muted\x18\x03 \x01(\x08\x12\x14\n\x0c\x63ontributors\x18\x04 \x03(\t\"\xf7\x01\n\tNotePlace\x12\x17\n\x0fnote_message_id\x18\x01 \x01(\t\x12\x18\n\x10\x63oded_message_id\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\r\x12\x11\n\tpartition\x18\x04 \x01(\x05\x12\x0e\n\x06offset\x18\x05 \x01(\x03\x12\x0c\n\x04kind\x18\x06 \x01(\t\x12.\n\nevent_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x64ocument_id\x18\x08 \x01(\t\x12\x1c\n\x14replaces_document_id\x18\t \x01(\t\x12\x11\n\twithdrawn\x18\n \x01(\x08\"T\n\nScorePoint\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05total\x18\x02 \x01(\r\x12\x0f\n\x07partial\x18\x03 \x01(\x08\"\x82\x02\n\rPatientAlerts\x12\x13\n\x0bpatient_key\x18\x01 \x01(\t\x12&\n\tencounter\x18\x02 \x01(\x0b\x32\x13.vigil.v1.Encounter\x12&\n\x07records\x18\x03 \x03(\x0b\x32\x15.vigil.v1.AlertRecord\x12\x18\n\x10seen_command_ids\x18\x04 \x03(\t\x12#\n\x04risk\x18\x05 \x01(\x0b\x32\x15.vigil.v1.PatientRisk\x12\"\n\x05notes\x18\x06 \x03(\x0b\x32\x13.vigil.v1.NotePlace\x12)\n\x0bnews2_trend\x18\x07 \x03(\x0b\x32\x14.vigil.v1.ScorePoint*\xde\x01\n\nAlertState\x12\x1b\n\x17\x41LERT_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x41LERT_STATE_PENDING\x10\x01\x12\x16\n\x12\x41LERT_STATE_FIRING\x10\x02\x12\x1c\n\x18\x41LERT_STATE_ACKNOWLEDGED\x10\x03\x12\x19\n\x15\x41LERT_STATE_ESCALATED\x10\x04\x12\x17\n\x13\x41LERT_STATE_SNOOZED\x10\x05\x12\x18\n\x14\x41LERT_STATE_RESOLVED\x10\x06\x12\x16\n\x12\x41LERT_STATE_CLOSED\x10\x07*u\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x10\n\x0cSEVERITY_LOW\x10\x01\x12\x13\n\x0fSEVERITY_MEDIUM\x10\x02\x12\x11\n\rSEVERITY_HIGH\x10\x03\x12\x15\n\x11SEVERITY_CRITICAL\x10\x04*z\n\x10\x41lertCommandKind\x12\"\n\x1e\x41LERT_COMMAND_KIND_UNSPECIFIED\x10\x00\x12\"\n\x1e\x41LERT_COMMAND_KIND_ACKNOWLEDGE\x10\x01\x12\x1e\n\x1a\x41LERT_COMMAND_KIND_RESOLVE\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15vigil/v1/alerts.proto\x12\x08vigil.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19vigil/v1/encounters.proto\x1a\x13vigil/v1/meta.proto\x1a\x14vigil/v1/notes.proto\x1a\x13vigil/v1/risk.proto\"f\n\x0f\x41\x63knowledgement\x12\n\n\x02\x62y\x18\x01 \x01(\t\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07\x63omment\x18\x04 \x01(\t\"\xeb\x03\n\x05\x41lert\x12\x1c\n\x04meta\x18\x01 \x01(\x0b\x32\x0e.vigil.v1.Meta\x12\n\n\x02id\x18\x02 \x01(\t\x12\x13\n\x0bpatient_key\x18\x03 \x01(\t\x12\x0c\n\x04ward\x18\x04 \x01(\t\x12\x0b\n\x03\x62\x65\x64\x18\x05 \x01(\t\x12\x0c\n\x04rule\x18\x06 \x01(\t\x12$\n\x08severity\x18\x07 \x01(\x0e\x32\x12.vigil.v1.Severity\x12#\n\x05state\x18\x08 \x01(\x0e\x32\x14.vigil.v1.AlertState\x12\x0e\n\x06reason\x18\t \x01(\t\x12$\n\x08\x65vidence\x18\n \x03(\x0b\x32\x12.vigil.v1.Evidence\x12\x10\n\x08revision\x18\x0b \x01(\r\x12-\n\topened_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0c\x61\x63knowledged\x18\x0e \x01(\x0b\x32\x19.vigil.v1.Acknowledgement\x12/\n\x0bresolved_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0frisk_message_id\x18\x10 \x01(\t\x12\r\n\x05\x62\x61sis\x18\x11 \x01(\t\"\x95\x01\n\x0c\x41lertCommand\x12\x1c\n\x04meta\x18\x01 \x01(\x0b\x32\x0e.vigil.v1.Meta\x12\x10\n\x08\x61lert_id\x18\x02 \x01(\t\x12(\n\x04kind\x18\x03 \x01(\x0e\x32\x1a.vigil.v1.AlertCommandKind\x12\n\n\x02\x62y\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x0f\n\x07\x63omment\x18\x06 \x01(\t\"a\n\x0b\x41lertRecord\x12\x1e\n\x05\x61lert\x18\x01 \x01(\x0b\x32\x0f.vigil.v1.Alert\x12\r\n\x05level\x18\x02 \x01(\x03\x12\r\n\x05muted\x18\x03 \x01(\x08\x12\x14\n\x0c\x63ontributors\x18\x04 \x03(\t\"\xb8\x02\n\tNotePlace\x12\x17\n\x0fnote_message_id\x18\x01 \x01(\t\x12\x18\n\x10\x63oded_message_id\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\r\x12\x11\n\tpartition\x18\x04 \x01(\x05\x12\x0e\n\x06offset\x18\x05 \x01(\x03\x12\x0c\n\x04kind\x18\x06 \x01(\t\x12.\n\nevent_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x64ocument_id\x18\x08 \x01(\t\x12\x1c\n\x14replaces_document_id\x18\t \x01(\t\x12\x11\n\twithdrawn\x18\n \x01(\x08\x12%\n\x0bmedications\x18\x0b \x03(\x0b\x32\x10.vigil.v1.Entity\x12\x18\n\x10medications_read\x18\x0c \x01(\t\"T\n\nScorePoint\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05total\x18\x02 \x01(\r\x12\x0f\n\x07partial\x18\x03 \x01(\x08\"\x82\x02\n\rPatientAlerts\x12\x13\n\x0bpatient_key\x18\x01 \x01(\t\x12&\n\tencounter\x18\x02 \x01(\x0b\x32\x13.vigil.v1.Encounter\x12&\n\x07records\x18\x03 \x03(\x0b\x32\x15.vigil.v1.AlertRecord\x12\x18\n\x10seen_command_ids\x18\x04 \x03(\t\x12#\n\x04risk\x18\x05 \x01(\x0b\x32\x15.vigil.v1.PatientRisk\x12\"\n\x05notes\x18\x06 \x03(\x0b\x32\x13.vigil.v1.NotePlace\x12)\n\x0bnews2_trend\x18\x07 \x03(\x0b\x32\x14.vigil.v1.ScorePoint*\xde\x01\n\nAlertState\x12\x1b\n\x17\x41LERT_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x41LERT_STATE_PENDING\x10\x01\x12\x16\n\x12\x41LERT_STATE_FIRING\x10\x02\x12\x1c\n\x18\x41LERT_STATE_ACKNOWLEDGED\x10\x03\x12\x19\n\x15\x41LERT_STATE_ESCALATED\x10\x04\x12\x17\n\x13\x41LERT_STATE_SNOOZED\x10\x05\x12\x18\n\x14\x41LERT_STATE_RESOLVED\x10\x06\x12\x16\n\x12\x41LERT_STATE_CLOSED\x10\x07*u\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x10\n\x0cSEVERITY_LOW\x10\x01\x12\x13\n\x0fSEVERITY_MEDIUM\x10\x02\x12\x11\n\rSEVERITY_HIGH\x10\x03\x12\x15\n\x11SEVERITY_CRITICAL\x10\x04*z\n\x10\x41lertCommandKind\x12\"\n\x1e\x41LERT_COMMAND_KIND_UNSPECIFIED\x10\x00\x12\"\n\x1e\x41LERT_COMMAND_KIND_ACKNOWLEDGE\x10\x01\x12\x1e\n\x1a\x41LERT_COMMAND_KIND_RESOLVE\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'vigil.v1.alerts_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ALERTSTATE']._serialized_start=1584
-  _globals['_ALERTSTATE']._serialized_end=1806
-  _globals['_SEVERITY']._serialized_start=1808
-  _globals['_SEVERITY']._serialized_end=1925
-  _globals['_ALERTCOMMANDKIND']._serialized_start=1927
-  _globals['_ALERTCOMMANDKIND']._serialized_end=2049
-  _globals['_ACKNOWLEDGEMENT']._serialized_start=137
-  _globals['_ACKNOWLEDGEMENT']._serialized_end=239
-  _globals['_ALERT']._serialized_start=242
-  _globals['_ALERT']._serialized_end=733
-  _globals['_ALERTCOMMAND']._serialized_start=736
-  _globals['_ALERTCOMMAND']._serialized_end=885
-  _globals['_ALERTRECORD']._serialized_start=887
-  _globals['_ALERTRECORD']._serialized_end=984
-  _globals['_NOTEPLACE']._serialized_start=987
-  _globals['_NOTEPLACE']._serialized_end=1234
-  _globals['_SCOREPOINT']._serialized_start=1236
-  _globals['_SCOREPOINT']._serialized_end=1320
-  _globals['_PATIENTALERTS']._serialized_start=1323
-  _globals['_PATIENTALERTS']._serialized_end=1581
+  _globals['_ALERTSTATE']._serialized_start=1671
+  _globals['_ALERTSTATE']._serialized_end=1893
+  _globals['_SEVERITY']._serialized_start=1895
+  _globals['_SEVERITY']._serialized_end=2012
+  _globals['_ALERTCOMMANDKIND']._serialized_start=2014
+  _globals['_ALERTCOMMANDKIND']._serialized_end=2136
+  _globals['_ACKNOWLEDGEMENT']._serialized_start=159
+  _globals['_ACKNOWLEDGEMENT']._serialized_end=261
+  _globals['_ALERT']._serialized_start=264
+  _globals['_ALERT']._serialized_end=755
+  _globals['_ALERTCOMMAND']._serialized_start=758
+  _globals['_ALERTCOMMAND']._serialized_end=907
+  _globals['_ALERTRECORD']._serialized_start=909
+  _globals['_ALERTRECORD']._serialized_end=1006
+  _globals['_NOTEPLACE']._serialized_start=1009
+  _globals['_NOTEPLACE']._serialized_end=1321
+  _globals['_SCOREPOINT']._serialized_start=1323
+  _globals['_SCOREPOINT']._serialized_end=1407
+  _globals['_PATIENTALERTS']._serialized_start=1410
+  _globals['_PATIENTALERTS']._serialized_end=1668
 # @@protoc_insertion_point(module_scope)

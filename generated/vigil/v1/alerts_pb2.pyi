@@ -11,6 +11,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from vigil.v1 import encounters_pb2 as _encounters_pb2
 from vigil.v1 import meta_pb2 as _meta_pb2
+from vigil.v1 import notes_pb2 as _notes_pb2
 from vigil.v1 import risk_pb2 as _risk_pb2
 import builtins as _builtins
 import sys
@@ -275,7 +276,9 @@ Global___AlertRecord: _TypeAlias = AlertRecord  # noqa: Y015
 
 @_typing.final
 class NotePlace(_message.Message):
-    """Where a coded note lies in topic notes-coded: the text is read from there and kept nowhere else."""
+    """Where a coded note lies in topic notes-coded: the text is read from there and kept nowhere else. What the note says of
+    medications is kept beside it, as names, normalised values and spans.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -289,6 +292,8 @@ class NotePlace(_message.Message):
     DOCUMENT_ID_FIELD_NUMBER: _builtins.int
     REPLACES_DOCUMENT_ID_FIELD_NUMBER: _builtins.int
     WITHDRAWN_FIELD_NUMBER: _builtins.int
+    MEDICATIONS_FIELD_NUMBER: _builtins.int
+    MEDICATIONS_READ_FIELD_NUMBER: _builtins.int
     note_message_id: _builtins.str
     """meta.message_id of the NoteReceived; evidence names this one."""
     coded_message_id: _builtins.str
@@ -305,8 +310,16 @@ class NotePlace(_message.Message):
     """As in the NoteCoded."""
     withdrawn: _builtins.bool
     """True when the sender took the document back."""
+    medications_read: _builtins.str
+    """How much of it was read for them: "whole"; "part" when it was truncated or names more than are kept; "names" when
+    the entity model did not answer; "nothing" when it was not read. Empty: it came before medications were kept.
+    """
     @_builtins.property
     def event_time(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def medications(self) -> _containers.RepeatedCompositeFieldContainer[_notes_pb2.Entity]:
+        """What it says of medications, in the order of the text, bounded: no origin, no rules, no code."""
+
     def __init__(
         self,
         *,
@@ -320,10 +333,12 @@ class NotePlace(_message.Message):
         document_id: _builtins.str = ...,
         replaces_document_id: _builtins.str = ...,
         withdrawn: _builtins.bool = ...,
+        medications: _abc.Iterable[_notes_pb2.Entity] | None = ...,
+        medications_read: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["event_time", b"event_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["coded_message_id", b"coded_message_id", "document_id", b"document_id", "event_time", b"event_time", "kind", b"kind", "note_message_id", b"note_message_id", "offset", b"offset", "partition", b"partition", "replaces_document_id", b"replaces_document_id", "revision", b"revision", "withdrawn", b"withdrawn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["coded_message_id", b"coded_message_id", "document_id", b"document_id", "event_time", b"event_time", "kind", b"kind", "medications", b"medications", "medications_read", b"medications_read", "note_message_id", b"note_message_id", "offset", b"offset", "partition", b"partition", "replaces_document_id", b"replaces_document_id", "revision", b"revision", "withdrawn", b"withdrawn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
