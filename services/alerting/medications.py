@@ -21,6 +21,8 @@ KEPT_OF_A_NOTE = 60  # mentions; a discharge letter with two lists has about 40
 ATTRIBUTES = frozenset({"dose", "route", "frequency", "duration", "status"})
 
 ALLERGY = "allergy"
+PRESENT = frozenset({Assertion.ASSERTION_PRESENT, Assertion.ASSERTION_UNSPECIFIED})
+STATED = PRESENT | {Assertion.ASSERTION_CONDITIONAL}
 STOPPED = frozenset({"stopped", "held"})
 GOES_ON = frozenset({"continued", "changed"})
 # A statement with one of these says itself why it differs from the one before.
@@ -42,10 +44,10 @@ class Statement:
 
     @property
     def holds(self) -> bool:
-        """Whether it is said of this patient, as present, and now."""
+        """Whether it is said of this patient, as present, and now; what one is allergic to reads as conditional."""
         entity = self.entity
         return (
-            entity.assertion in {Assertion.ASSERTION_PRESENT, Assertion.ASSERTION_UNSPECIFIED}
+            entity.assertion in (STATED if self.status == ALLERGY else PRESENT)
             and entity.temporality != Temporality.TEMPORALITY_HISTORICAL
             and entity.experiencer in {Experiencer.EXPERIENCER_PATIENT, Experiencer.EXPERIENCER_UNSPECIFIED}
         )

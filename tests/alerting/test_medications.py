@@ -12,7 +12,7 @@ from services.alerting.entity_rendering import timeline_json
 from services.alerting.handlers import place_of
 from services.alerting.medications import KEPT_OF_A_NOTE, Timeline, timeline_of
 from services.alerting.patient_alerts import NOTES_KEPT
-from tests.alerting.notes_making import ABSENT, FAMILY, POSSIBLE, coded, medication, placed, state_of, twice_a_day
+from tests.alerting.notes_making import ABSENT, CONDITIONAL, FAMILY, POSSIBLE, coded, medication, placed, state_of, twice_a_day
 
 MOST_CHANGELOG_BYTES = 1_000_000  # of one patient, when every note names as much as is kept
 
@@ -90,6 +90,11 @@ def test_a_document_that_another_one_replaces_no_longer_counts() -> None:
 DISAGREEMENTS = {
     "an allergy and that it is taken": (
         [medication("penicillin", status="allergy"), medication("penicillin", 50, status="started")],
+        [],
+        {"penicillin": ["allergy", "allergy"]},
+    ),
+    "an allergy as it reads, and that it is taken": (
+        [medication("penicillin", status="allergy", assertion=CONDITIONAL), medication("penicillin", 50, dose="1 g")],
         [],
         {"penicillin": ["allergy", "allergy"]},
     ),

@@ -3,29 +3,20 @@
 Needs Chromium: `apt-get install -y --no-install-recommends chromium fonts-dejavu`.
 """
 
-import asyncio
-import io
 import json
 import os
 import re
 import signal
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
-from PIL import Image
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
-from vigil.v1.encounters_pb2 import Encounter, EncounterStatus
-from vigil.v1.images_pb2 import ImageFinding, ImageFindings, ImageIdentity, Region, ReportSentence, Scope
-from vigil.v1.meta_pb2 import Meta, ModelVersion, Span
-from vigil.v1.notes_pb2 import Assertion, AuditVerdict, Experiencer, NoteCode, NoteCoded, Temporality
-from vigil.v1.observations_pb2 import Observation, ObservationsReceived, ObservationStatus
+from vigil.v1.notes_pb2 import Assertion, Entity, Experiencer, NoteCoded, Temporality
 from vigil.v1.risk_pb2 import PatientRisk, Score
 
-from services.common.blobs import BlobStore
-from services.common.bus import Producer, Publish
 from services.common.clock import to_timestamp
 from services.common.topics import Topic
 from services.nlp_coder.document import load_grammar, read
@@ -33,22 +24,13 @@ from services.nlp_coder.findings import findings_of
 from services.nlp_coder.messages import add_findings
 from services.nlp_coder.report_terms import load_report_terms
 from tests.stacks import Stack, running_stack, until
+from tests.system.board_patients import ILL, TEXT, WELL, WORDS, Patient, span_of
 
 pytestmark = pytest.mark.timeout(600)
 
-TEXT = (
-    "Seen after the line. There is a right pneumothorax, 3 cm. Température normale 🙂. No effusion. "
-    "Mother with breast cancer."
-)
-WORDS = "right pneumothorax"
-WELL = {"resp_rate": 16, "spo2": 97, "sbp": 122, "heart_rate": 74, "temperature": 36.8, "gcs": 15}
-ILL = WELL | {"resp_rate": 27, "spo2": 88, "heart_rate": 124}
-UNITS = {"spo2": "%", "sbp": "mm[Hg]", "temperature": "Cel", "gcs": "{score}"}
 DESK = ViewportSize(width=1440, height=900)
 PHONE = ViewportSize(width=390, height=844)
 STALE_WITHIN_MS = 25_000  # banner after 10 s of silence, on a machine that does other things too
-
-Message = Encounter | ObservationsReceived | NoteCoded | ImageFindings | PatientRisk
 
 
 @pytest.fixture(scope="module")
@@ -79,125 +61,6 @@ def page(browser: Browser, stack: Stack) -> Iterator[Page]:
     yield page
     context.close()
     assert faults == []
-
-
-class Patient:
-    """One made-up patient in a bed of a test's own."""
-
-    def __init__(self, stack: Stack, bed: str) -> None:
-        self.stack, self.bed, self.key = stack, bed, bed.encode().hex().rjust(32, "0")
-        self.sent = 0
-
-    def meta(self) -> Meta:
-        self.sent += 1
-        now = to_timestamp(datetime.now(UTC) - timedelta(minutes=20) + timedelta(seconds=self.sent))
-        return Meta(
-            message_id=f"{self.bed}-{self.sent}",
-            event_time=now,
-            ingest_time=to_timestamp(datetime.now(UTC)),
-            patient_key=self.key,
-            encounter_key=self.key,
-            schema_version=1,
-            synthetic=True,
-        )
-
-    def send(self, topic: Topic, messages: Sequence[Message]) -> None:
-        async def publish() -> None:
-            async with Producer(self.stack.settings, "test") as producer:
-                await producer.publish_all([Publish(topic, self.key, message) for message in messages])
-
-        # Playwright has a loop of its own in this thread.
-        with ThreadPoolExecutor(1) as thread:
-            thread.submit(asyncio.run, publish()).result()
-
-    def admit(self) -> None:
-        status = EncounterStatus.ENCOUNTER_STATUS_IN_PROGRESS
-        admitted = Encounter(meta=self.meta(), status=status, ward="ICU", bed=self.bed, age_years=61)
-        self.send(Topic.ENCOUNTERS, [admitted])
-
-    def measure(self, values: dict[str, float]) -> None:
-        meta = self.meta()
-        measured = [
-            Observation(
-                observation_id=f"{meta.message_id}-{name}",
-                name=name,
-                value=value,
-                unit=UNITS.get(name, "/min"),
-                event_time=meta.event_time,
-                status=ObservationStatus.OBSERVATION_STATUS_FINAL,
-            )
-            for name, value in (values | {"fio2": 21}).items()
-        ]
-        for one in measured:
-            one.unit = "%" if one.name == "fio2" else one.unit
-        self.send(Topic.OBSERVATIONS_RECEIVED, [ObservationsReceived(meta=meta, observations=measured)])
-
-    def write_note(self) -> None:
-        pneumothorax = NoteCode(
-            code="J93.9",
-            display="Pneumothorax, unspecified",
-            score=0.91,
-            selected=True,
-            spans=[span_of(WORDS)],
-            assertion=Assertion.ASSERTION_PRESENT,
-            temporality=Temporality.TEMPORALITY_CURRENT,
-            experiencer=Experiencer.EXPERIENCER_PATIENT,
-            billable=True,
-        )
-        family = NoteCode(
-            code="Z80.3",
-            display="Family history of malignant neoplasm of breast",
-            score=0.4,
-            selected=True,
-            spans=[span_of("Mother"), span_of("breast cancer")],
-            rationale="breast cancer, of a relative",
-            assertion=Assertion.ASSERTION_PRESENT,
-            temporality=Temporality.TEMPORALITY_CURRENT,
-            experiencer=Experiencer.EXPERIENCER_FAMILY,
-        )
-        effusion = NoteCode(
-            code="J90", display="Pleural effusion", score=0.2, spans=[span_of("effusion")], withheld="denied"
-        )
-        meta = self.meta()
-        codes = [pneumothorax, family, effusion]
-        note = NoteCoded(meta=meta, note_message_id=f"note-{meta.message_id}", kind="radiology", text=TEXT, codes=codes)
-        note.audit.add(
-            code="J90", display="Pleural effusion", verdict=AuditVerdict.AUDIT_VERDICT_CONTRADICTED
-        ).spans.append(span_of("effusion"))
-        self.send(Topic.NOTES_CODED, [note])
-
-    def take_image(self) -> None:
-        blobs = BlobStore(self.stack.settings.blob_url)
-        meta = self.meta()
-        image = ImageFindings(
-            meta=meta,
-            image=ImageIdentity(
-                study_instance_uid="1.2.3", sop_instance_uid="1.2.3.4", modality="DX", body_part="CHEST"
-            ),
-            image_message_id=f"image-{meta.message_id}",
-            scope=Scope(in_scope=True),
-            findings=[
-                ImageFinding(label="pneumothorax", probability=0.93, positive=True, threshold=0.5, verdict="positive"),
-                ImageFinding(label="pneumonia", probability=0.4, threshold=0.5, verdict="cannot_tell"),
-            ],
-            regions=[Region(label="lung_lesion", x0=0.25, y0=0.25, x1=0.5, y1=0.75, length_mm=23, width_mm=18)],
-            report=[ReportSentence(text="Outlined: largest 23 x 18 mm.", label="lung_lesion")],
-            preview=blobs.put(grey(60), "image/png"),
-            heatmap=blobs.put(grey(200), "image/png"),
-            model=ModelVersion(name="cxr_findings", version="1", sha256="ab" * 32),
-        )
-        self.send(Topic.IMAGE_FINDINGS, [image])
-
-
-def span_of(words: str) -> Span:
-    start = TEXT.index(words)
-    return Span(start=start, end=start + len(words))
-
-
-def grey(level: int) -> bytes:
-    out = io.BytesIO()
-    Image.new("L", (64, 48), level).save(out, "PNG")
-    return out.getvalue()
 
 
 def row_of(page: Page, patient: Patient) -> str:
@@ -400,6 +263,206 @@ def test_a_report_is_shown_with_its_findings_marked_by_what_they_say(stack: Stac
     expect(text.locator(".on")).to_have_text(["pleural effusion"])
 
 
+# Characters beyond 16 bits and combining ones before every mark: the board counts as the text was received.
+NOTE = (
+    "🙂 Cafe\u0301. Furosemide 40 mg IV twice a day was started. Allergic to penicillin. No fever. Possible stroke.\n"
+    "Mother had left knee pain. Lactate 4.6 mmol/L. Chest pain denied."
+)
+
+
+def entity(type_: str, words: str, **fields: Any) -> Entity:
+    """A mention of words of NOTE; attributes as {name: (words, normalised value)}."""
+    said = fields.pop("said", {})
+    found = Entity(
+        type=type_,
+        span=span_of(words, NOTE),
+        **{
+            "assertion": Assertion.ASSERTION_PRESENT,
+            "temporality": Temporality.TEMPORALITY_CURRENT,
+            "experiencer": Experiencer.EXPERIENCER_PATIENT,
+            **fields,
+        },
+    )
+    for name, (own, value) in said.items():
+        found.attributes.add(name=name, span=span_of(own, NOTE), value=value)
+    return found
+
+
+def read_note() -> list[Entity]:
+    said = {
+        "dose": ("40 mg", "40 mg"),
+        "route": ("IV", "intravenous"),
+        "frequency": ("twice a day", "2/d"),
+        "status": ("was started", "started"),
+    }
+    furosemide = entity("medication", "Furosemide", name="furosemide", said=said)
+    furosemide.attributes[2].times_per_day = furosemide.attributes[2].times_per_day_high = 2
+    allergy = entity(
+        "medication",
+        "penicillin",
+        name="benzylpenicillin",
+        assertion=Assertion.ASSERTION_CONDITIONAL,
+        said={"status": ("Allergic to", "allergy")},
+    )
+    return [
+        furosemide,
+        allergy,
+        entity("sign_symptom", "fever", name="fever", concept="SYMP:0000613", assertion=Assertion.ASSERTION_ABSENT),
+        entity("disease", "stroke", code="I63.9", assertion=Assertion.ASSERTION_POSSIBLE),
+        entity(
+            "disease",
+            "left knee pain",
+            experiencer=Experiencer.EXPERIENCER_FAMILY,
+            said={"laterality": ("left", "left")},
+        ),
+        entity("anatomy", "left knee"),
+        entity("test", "Lactate", said={"value": ("4.6 mmol/L", "4.6 mmol/L"), "unit": ("mmol/L", "mmol/L")}),
+        entity("sign_symptom", "Chest pain", assertion=Assertion.ASSERTION_ABSENT),
+    ]
+
+
+def write_read_note(patient: Patient) -> NoteCoded:
+    meta = patient.meta()
+    note = NoteCoded(meta=meta, note_message_id=f"note-{meta.message_id}", kind="progress", text=NOTE)
+    note.entities.extend(read_note())
+    note.entity_rules = "note"
+    code = note.codes.add(code="I63.9", display="Cerebral infarction", score=0.7, selected=True)
+    code.spans.append(span_of("Possible stroke", NOTE))
+    patient.send(Topic.NOTES_CODED, [note])
+    return note
+
+
+def open_notes(stack: Stack, page: Page, bed: str) -> Patient:
+    patient = Patient(stack, bed)
+    patient.admit()
+    write_read_note(patient)
+    page.locator(row_of(page, patient)).click(timeout=30_000)
+    page.keyboard.press("4")
+    expect(page.locator(".note-list button")).to_contain_text(["Progress"], timeout=30_000)
+    return patient
+
+
+def test_entities_are_marked_by_type_and_assertion_in_a_text_that_stays_as_received(stack: Stack, page: Page) -> None:
+    open_notes(stack, page, "62")
+    text = page.locator(".note-text")
+    assert text.evaluate("element => element.textContent") == NOTE
+    marked = text.locator(".entity")
+    expect(text.locator(".entity[data-type=medication]")).to_have_text(["Furosemide", "penicillin"])
+    expect(text.locator(".entity[data-assertion=absent]")).to_have_text(["fever", "Chest pain"])
+    expect(text.locator(".entity[data-assertion=possible]")).to_have_text(["stroke"])
+    tags = "marks => marks.map(mark => mark.dataset.tag).filter(Boolean)"
+    assert marked.evaluate_all(tags) == ["Rx", "Rx allergy", "Sx no", "Dx ?", "Dx family", "Te", "Sx no"]
+    assert "line-through" in text.locator(".entity", has_text="fever").evaluate(
+        "element => getComputedStyle(element).textDecorationLine"
+    )
+    stroke = text.locator(".entity", has_text="stroke")
+    assert stroke.evaluate("element => getComputedStyle(element).outlineStyle") == "dotted"
+    # The code's line stays below the entity's ground.
+    expect(stroke).to_have_class(re.compile("coded"))
+    assert stroke.evaluate("element => getComputedStyle(element).borderBottomStyle") == "dotted"
+    text.locator(".entity", has_text="Furosemide").hover()
+    tip = page.get_by_role("tooltip")
+    for words in ("Medication present", "furosemide", "40 mg", "intravenous", "twice a day", "started"):
+        expect(tip).to_contain_text(words)
+    text.locator(".part", has_text="4.6").hover()
+    expect(tip).to_contain_text("Result4.6 mmol/L")
+
+
+def test_marks_are_read_by_keyboard_and_each_type_can_be_unmarked(stack: Stack, page: Page) -> None:
+    open_notes(stack, page, "63")
+    text, tip = page.locator(".note-text"), page.get_by_role("tooltip")
+    text.focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    expect(text.locator(":focus")).to_have_text("stroke")
+    expect(tip).to_contain_text("Disease possible")
+    expect(tip).to_contain_text("I63.9 Cerebral infarction")
+    described = text.locator(":focus").get_attribute("aria-describedby")
+    assert described == tip.get_attribute("id")
+    page.keyboard.press("Escape")
+    expect(tip).to_be_hidden()
+    expect(text.locator(":focus")).to_have_text("stroke")
+    diseases = page.get_by_role("button", name="Diseases")
+    diseases.press("Space")
+    expect(diseases).to_have_attribute("aria-pressed", "false")
+    expect(text.locator("[data-type=disease]")).to_have_count(0)
+    expect(text.locator(".entity[data-type=anatomy]")).to_have_text(["left", " knee"])
+    page.reload()
+    page.keyboard.press("4")
+    expect(page.get_by_role("button", name="Diseases")).to_have_attribute("aria-pressed", "false")
+    page.get_by_role("button", name="Unmark all").click()
+    expect(text.locator(".entity")).to_have_count(0)
+    assert text.evaluate("element => element.textContent") == NOTE
+    page.get_by_role("button", name="Mark all").click()
+    expect(text.locator("[data-type=disease]").first).to_be_visible()
+
+
+def test_pieces_in_a_row_are_the_text_whatever_lies_over_what(page: Page) -> None:
+    told = page.evaluate("""async () => {
+        const { pieces } = await import("/board/files/js/marks.js");
+        const text = "a🙂e\u0301 b🙂";
+        const points = Array.from(text);
+        const spans = [[0, 2], [1, 4], [1, 1], [3, 99], [-1, 2], [2, 6], [6, 7], [0, 7]];
+        const made = pieces(text, spans.map((span) => ({ span })));
+        const lies = (span, at) => span[0] >= 0 && span[1] <= points.length && span[0] <= at && at < span[1];
+        let at = 0;
+        const right = made.every((piece) => {
+            const over = spans.filter((span) => lies(span, at)).map(String).sort();
+            at += Array.from(piece.text).length;
+            return JSON.stringify(piece.over.map((one) => String(one.span)).sort()) === JSON.stringify(over);
+        });
+        return [made.map((piece) => piece.text).join("") === text, right, pieces("", [{ span: [0, 1] }]).length];
+    }""")
+    assert told == [True, True, 0]
+
+
+def test_medications_are_shown_over_time_with_allergies_first_and_disagreements(stack: Stack, page: Page) -> None:
+    patient = Patient(stack, "64")
+    patient.admit()
+    page.locator(row_of(page, patient)).click(timeout=30_000)
+    page.keyboard.press("6")
+    expect(page.locator("#tab-body")).to_contain_text("No note of this patient has been read.")
+    first = write_read_note(patient)
+    allergy = page.locator(".allergies li")
+    expect(allergy).to_contain_text(["Benzylpenicillin"], timeout=30_000)
+    row = page.locator(".line[data-ingredient=furosemide]")
+    expect(row.locator(".ingredient")).to_contain_text("40 mg intravenous twice a day · started")
+
+    meta = patient.meta()
+    said = {"dose": ("4.6", "80 mg"), "status": ("twice", "continued")}
+    later = NoteCoded(meta=meta, note_message_id=f"note-{meta.message_id}", kind="nursing", text=NOTE)
+    later.entities.append(entity("medication", "Furosemide", name="furosemide", said=said))
+    given = {"dose": ("40 mg", "1 g"), "status": ("was started", "started")}
+    later.entities.append(entity("medication", "penicillin", name="benzylpenicillin", said=given))
+    patient.send(Topic.NOTES_CODED, [later])
+    expect(row.locator(".point")).to_have_count(2, timeout=30_000)
+    expect(row.locator(".disagrees")).to_have_text(
+        "≠ Differ: Dose 80 mg after 40 mg; no note says that it was changed."
+    )
+    expect(allergy.locator(".grave")).to_contain_text("An allergy to benzylpenicillin is stated, and that it is taken.")
+    expect(page.locator("#tab-body")).to_contain_text("One note is read without the entity model")
+    row.locator(".point").last.focus()
+    expect(page.get_by_role("tooltip")).to_contain_text("Nursing note")
+
+    page.get_by_role("button", name="As a table").click()
+    table = page.get_by_role("region", name="Medications as a table")
+    expect(table.locator("tbody[data-ingredient=furosemide] tr").first).to_contain_text("started")
+    page.get_by_role("button", name="By time").click()
+
+    corrected = NoteCoded()
+    corrected.CopyFrom(first)
+    corrected.meta.revision = 1
+    del corrected.entities[0]
+    patient.send(Topic.NOTES_CODED, [corrected, first])  # and the first version once more, late
+    expect(row.locator(".point")).to_have_count(1, timeout=30_000)
+    row.locator(".point").click()
+    expect(page.get_by_role("tab", name="Notes")).to_have_attribute("aria-selected", "true")
+    expect(page.locator("mark")).to_have_text("Furosemide")
+    answer = httpx.get(f"{stack.url('alerting')}/patients/{patient.key}/medications").json()
+    kill_and_await(stack)
+    assert httpx.get(f"{stack.url('alerting')}/patients/{patient.key}/medications").json() == answer
+
+
 def judged(patient: Patient) -> PatientRisk:
     """As fusion would publish it, newer than what it published."""
     risk = PatientRisk(meta=patient.meta(), ward="ICU", bed=patient.bed, scores=[Score(name="news2")])
@@ -449,6 +512,13 @@ def test_a_phone_shows_it_without_sideways_scrolling(stack: Stack, browser: Brow
     )
     bar, tabs = page.evaluate(under)
     assert tabs == bar, "the tabs stop below the bar"
+    write_read_note(patient)
+    for tab in ("Notes", "Medications"):
+        page.get_by_role("tab", name=tab).tap()
+        expect(page.locator(".entity, .point").first).to_be_visible(timeout=30_000)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), tab
+    page.get_by_role("button", name="As a table").tap()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.get_by_role("button", name="All patients").tap()
     expect(page.locator("#patients")).to_be_visible()
     context.close()

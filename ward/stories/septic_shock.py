@@ -68,7 +68,7 @@ PLAN: Blood cultures taken, ceftriaxone and azithromycin given at once. Repeat l
             """\
 Arrived on the unit from ED. Alert and orientated, feels hot and shivery. Cough with rust-coloured sputum,
 sample sent. IV cannula left forearm, site clean. First antibiotic dose given before transfer. No rash seen.
-No known allergies. Call bell within reach.""",
+Allergy to trimethoprim, rash. Metformin was held. Call bell within reach.""",
         ),
         Note(
             7.2,
@@ -86,7 +86,8 @@ SUBJECTIVE: Short of breath at rest, drowsy but rousable.
 OBJECTIVE: Respiratory rate 28, systolic 95 after 2 L of crystalloid, temperature 39.3. Lactate rising.
 ASSESSMENT: Sepsis due to right lower lobe pneumonia with hypotension and acute kidney injury. No evidence of
 meningitis. Not in heart failure.
-PLAN: Widen to piperacillin-tazobactam. Third litre. Critical care asked to review.""",
+PLAN: Ceftriaxone was stopped. Piperacillin-tazobactam 4.5 g IV every 8 hours was started. Amlodipine was held.
+Third litre. Critical care asked to review.""",
         ),
         Note(
             12.6,
@@ -101,16 +102,18 @@ Noradrenaline through a femoral line while a bed is prepared. Transfer to intens
             16.8,
             "nursing",
             """\
-ICU admission. Noradrenaline 0.25 mcg/kg/min, mean pressure 64. High-flow nasal oxygen. Arterial line right
-radial. Confused to time and place, follows commands. No pressure injury on arrival. Catheter draining 30 mL/h.""",
+ICU admission. Noradrenaline 0.25 mcg/kg/min, mean pressure 64. Taking ceftriaxone 2 g IV daily as charted.
+High-flow nasal oxygen. Arterial line right radial. Confused to time and place, follows commands. No pressure injury
+on arrival. Catheter draining 30 mL/h.""",
         ),
         Note(
             22.8,
             "progress",
             """\
-Septic shock secondary to pneumonia, improving. Noradrenaline weaned to 0.08. Lactate 2.6. Urine output
+Septic shock secondary to pneumonia, improving. Noradrenaline was reduced to 0.08 mcg/kg/min. Lactate 2.6. Urine output
 recovering. Sputum grew Streptococcus pneumoniae, sensitive to penicillin. No new infiltrates expected today.
-Plan: narrow antibiotics, continue high-flow oxygen overnight.""",
+Plan: piperacillin-tazobactam was stopped. Benzylpenicillin 2.4 g IV every 6 hours was started. Continue high-flow
+oxygen overnight.""",
         ),
     ),
     truth=Truth(

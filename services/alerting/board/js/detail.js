@@ -3,13 +3,16 @@
 import { h, s, shape, showIn } from "./dom.js";
 import * as evidence from "./evidence.js";
 import { charts } from "./charts.js";
+import * as medications from "./medications.js";
 import * as notes from "./notes.js";
 import { riskStrip, riskTab } from "./risks.js";
 import { component, newsTile } from "./rows.js";
 import { isOpen, news2, openAlerts } from "./store.js";
 import { agoWords, ageSeconds, bandWord, capital, dayTime, inClinicalUnits, isOld, person, plain, severityWord, VITALS } from "./words.js";
 
-export const TABS = [["trends", "Trends"], ["evidence", "Evidence"], ["scores", "Scores"], ["notes", "Notes"], ["risks", "Risks"]];
+export const TABS = [["trends", "Trends"], ["evidence", "Evidence"], ["scores", "Scores"], ["notes", "Notes"], ["risks", "Risks"], ["medications", "Medications"]];
+const STAYING = new Set(["trends", "medications"]); // shown until what is newer has come
+const REDRAWN_MS = 15 * 60 * 1000; // how far the clock goes before a line of time is drawn anew
 const words = (statement) => inClinicalUnits(plain(statement));
 const KINDS = { note: "Note", image: "Image", observation: "Measurement" };
 const ICONS = { note: "M5 3h10l4 4v14H5zM8 11h8M8 15h8M8 7h4", image: "M3 4h18v16H3zM3 16l5-5 4 4 3-3 6 6M15 9h.01", observation: "M2 13h5l3-8 4 14 3-6h5" };
@@ -19,6 +22,7 @@ export class Detail {
   #tab = "trends";
   #opened = null;
   #note = null; // message id of the note that was chosen; the newest when none was
+  #words = []; // spans of it that were asked for
   #asked = "";
   #bringUp = false; // the next content that is shown was asked for: scroll to it
 
@@ -58,8 +62,10 @@ export class Detail {
     this.openTab(item.kind === "observation" ? "trends" : "evidence");
   }
 
-  openNote(messageId) {
+  openNote(messageId, spans = []) {
     this.#note = messageId;
+    this.#words = spans;
+    this.#bringUp = spans.length > 0;
     this.openTab("notes");
   }
 
@@ -73,6 +79,7 @@ export class Detail {
     this.#key = patient.patient_key;
     this.#opened = openAlerts(patient).flatMap((alert) => alert.evidence).find((item) => item.kind !== "observation") ?? null;
     this.#note = null;
+    this.#words = [];
     this.#tab = "trends";
     this.#asked = "";
     this.element.replaceChildren(this.parts.head, this.parts.alerts, this.parts.risks, this.parts.tabs, this.parts.body);
@@ -127,16 +134,17 @@ export class Detail {
   #showTabs() {
     const tabs = TABS.map(([id, title], index) => h("button", { type: "button", role: "tab", class: "tab", "data-tab": id, "aria-selected": String(id === this.#tab), "aria-controls": "tab-body" }, title, h("kbd", { text: String(index + 1), "aria-hidden": "true" })));
     const { bed, scores } = this.patient;
-    tabs.push(h("span", { class: "whose", "aria-hidden": "true", text: `Bed ${bed || "unknown"} · NEWS2 ${scores?.news2 && !scores.news2.abstained ? scores.news2.total : "–"}` }));
+    tabs.push(h("span", { class: "whose", "aria-hidden": "true", text: `Bed ${bed || "unknown"}` }, h("small", { text: ` · NEWS2 ${scores?.news2 && !scores.news2.abstained ? scores.news2.total : "–"}` })));
     showIn(this.parts.tabs, tabs);
   }
 
-  // Trends and evidence are asked for once, and trends again when the patient has changed.
+  // What a tab shows is asked for once, and again when what it rests on has changed.
   #showBody() {
     const { patient, now } = this;
     if (this.#tab === "scores") return void showIn(this.parts.body, scores(patient, now));
     if (this.#tab === "risks") return void showIn(this.parts.body, riskTab(patient, now));
-    const of = { trends: () => patient.revision, evidence: () => `${this.#opened?.message_id} ${this.#opened?.statement}`, notes: () => [this.#note, ...patient.notes.map((one) => one.message_id)].join(" ") };
+    const known = () => patient.notes.map((one) => `${one.message_id}.${one.revision}`).join(" ");
+    const of = { trends: () => patient.revision, evidence: () => `${this.#opened?.message_id} ${this.#opened?.statement}`, notes: () => `${this.#note} ${this.#words} ${known()}`, medications: () => `${Math.floor(now / REDRAWN_MS)} ${known()}` };
     const wanted = `${this.#tab} ${patient.patient_key} ${of[this.#tab]()}`;
     if (wanted === this.#asked) return;
     this.#asked = wanted;
@@ -144,8 +152,8 @@ export class Detail {
   }
 
   async #load(wanted, key, now) {
-    const waiting = !this.parts.body.hasChildNodes() || this.#tab !== "trends";
-    if (waiting) this.parts.body.replaceChildren(h("p", { class: "nothing", text: "Opening…" }));
+    const stays = STAYING.has(this.#tab) && this.parts.body.dataset.of === `${this.#tab} ${key}`;
+    if (!stays) this.parts.body.replaceChildren(h("p", { class: "nothing", text: "Opening…" }));
     let content;
     try {
       content = await this.#content(key, now);
@@ -153,7 +161,8 @@ export class Detail {
       content = [h("p", { class: "warning", role: "status", text: `${error.message}.`.replace("..", ".") }), h("button", { type: "button", class: "button", "data-act": "again", text: "Try again" })];
     }
     if (wanted !== this.#asked) return;
-    this.parts.body.replaceChildren(...[content].flat());
+    this.#place([content].flat());
+    this.parts.body.dataset.of = `${this.#tab} ${key}`;
     if (!this.#bringUp) return;
     this.#bringUp = false;
     const bringUp = () => this.parts.body.scrollIntoView({ block: "start" });
@@ -162,9 +171,19 @@ export class Detail {
     this.parts.body.querySelector("img")?.addEventListener("load", bringUp);
   }
 
+  // Into the tab; what had the focus has it again.
+  #place(content) {
+    const before = document.activeElement?.closest("#tab-body [data-id], #tab-body [data-view]");
+    this.parts.body.replaceChildren(...content.filter(Boolean));
+    if (!before) return;
+    const same = [...this.parts.body.querySelectorAll("[data-id], [data-view]")].find((one) => one.dataset.id === before.dataset.id && one.dataset.view === before.dataset.view && one.dataset.ingredient === before.dataset.ingredient);
+    same?.focus({ preventScroll: true });
+  }
+
   async #content(key, now) {
     if (this.#tab === "trends") return charts((await evidence.trends(key)).series, this.patient.news2_trend ?? [], now);
     if (this.#tab === "notes") return this.#notes(key, now);
+    if (this.#tab === "medications") return this.#medications(key, now);
     const item = this.#opened;
     if (!item) return h("p", { class: "nothing", text: "No note or image is named by an alert of this patient." });
     return item.kind === "note" ? notes.open(key, item.message_id, item.spans ?? [], now) : evidence.image(key, item, now);
@@ -174,7 +193,13 @@ export class Detail {
     const known = this.patient.notes;
     if (!known.length) return h("p", { class: "nothing", text: "No note of this patient has been read." });
     const opened = known.some((one) => one.message_id === this.#note) ? this.#note : known[0].message_id;
-    return [notes.list(known, opened, now), ...(await notes.open(key, opened, [], now))];
+    return [notes.list(known, opened, now), ...(await notes.open(key, opened, opened === this.#note ? this.#words : [], now))];
+  }
+
+  async #medications(key, now) {
+    const found = await medications.ask(key);
+    const redraw = () => this.#place(medications.panel(found, now, redraw));
+    return medications.panel(found, now, redraw);
   }
 }
 

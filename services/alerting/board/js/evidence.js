@@ -8,19 +8,15 @@ const VERDICTS = { positive: "positive", negative: "negative", cannot_tell: "can
 // Black through violet and orange to yellow; the darkest part is clear.
 const COLOURS = [[20, 0, 40, 0], [120, 20, 120, 120], [235, 70, 50, 200], [255, 170, 30, 235], [255, 240, 120, 250]];
 
-export async function ask(path, patientKey) {
-  const answer = await fetch(`${path}?patient=${encodeURIComponent(patientKey)}`, { cache: "no-store" });
+export async function get(path) {
+  const answer = await fetch(path, { cache: "no-store" });
   const body = await answer.json().catch(() => ({}));
   if (!answer.ok) throw new Error(capital(body.error ?? `the service answered ${answer.status}`));
   return body;
 }
 
-export const trends = async (patientKey) => {
-  const answer = await fetch(`/patients/${encodeURIComponent(patientKey)}`, { cache: "no-store" });
-  const body = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(capital(body.error ?? `the service answered ${answer.status}`));
-  return body;
-};
+export const ask = (path, patientKey) => get(`${path}?patient=${encodeURIComponent(patientKey)}`);
+export const trends = (patientKey) => get(`/patients/${encodeURIComponent(patientKey)}`);
 
 export async function image(patientKey, evidence, now) {
   const id = encodeURIComponent(evidence.message_id || evidence.sop_instance_uid);

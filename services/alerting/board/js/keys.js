@@ -3,7 +3,7 @@
 const KEYS = {
   ArrowDown: ["move", 1], j: ["move", 1], ArrowUp: ["move", -1], k: ["move", -1], Home: ["move", -Infinity], End: ["move", Infinity],
   Enter: ["open"], Escape: ["back"], a: ["acknowledge"], r: ["resolve"], e: ["evidence"],
-  1: ["tab", 0], 2: ["tab", 1], 3: ["tab", 2], 4: ["tab", 3], 5: ["tab", 4], w: ["wall"], t: ["theme"], "?": ["help"],
+  1: ["tab", 0], 2: ["tab", 1], 3: ["tab", 2], 4: ["tab", 3], 5: ["tab", 4], 6: ["tab", 5], w: ["wall"], t: ["theme"], "?": ["help"],
 };
 // In the detail the arrows scroll, and Enter presses the button that has the focus.
 const OF_THE_LIST = new Set(["ArrowDown", "ArrowUp", "Home", "End", "Enter"]);

@@ -119,6 +119,7 @@ function listenToDetail() {
     if (what === "close") return history.back();
     if (what === "again") return detail.openTab(document.querySelector(".tab[aria-selected=true]").dataset.tab);
     if (what === "note") return detail.openNote(button.dataset.note);
+    if (what === "words") return detail.openNote(button.dataset.note, [button.dataset.span.split(" ").map(Number)]);
     if (what === "evidence") return detail.openEvidence(store.get(selected).alerts.find((candidate) => candidate.id === alert).evidence[Number(index)]);
     return act(what === "acknowledge" ? "ack" : "resolve", alert);
   });

@@ -1,7 +1,9 @@
 // A note with the words marked that an alert, a finding or a code rests on, and the codes proposed for it.
 
 import { h } from "./dom.js";
+import * as entities from "./entities.js";
 import { ask } from "./evidence.js";
+import { marked } from "./note_text.js";
 import * as report from "./report.js";
 import { capital, dayTime } from "./words.js";
 
@@ -32,12 +34,13 @@ export async function open(patientKey, messageId, spans, now) {
   const found = await ask(`/evidence/notes/${encodeURIComponent(messageId)}`, patientKey);
   const warnings = [found.truncated && "Only the first part of this note was read.", found.degraded_reason && `Read by the dictionary alone: ${found.degraded_reason}`, found.abstained && `Not read: ${found.abstained}`].filter(Boolean);
   const findings = report.items(found.findings);
-  const text = h("div", { class: "note-text", tabindex: "0", "aria-label": "Text of the note" }, marked(found.text, spans, [...found.codes, ...found.audit, ...findings]));
+  const { text, mark } = marked(found, spans, findings);
   const first = found.codes.length + found.audit.length;
   const button = (one, place, parts) => h("button", { type: "button", class: "code", "aria-pressed": "false", "data-finding": one.label, onclick: (event) => show(event.currentTarget, text, first + place) }, parts);
   return [
     h("p", { class: "source", text: `${capital(found.kind || "note")} note, ${dayTime(found.event_time, now)}` }),
     ...warnings.map((warning) => h("p", { class: "warning", text: warning })),
+    entities.legend(entities.withoutStatuses(found.entities), mark),
     text,
     report.section(findings, button),
     ...codes(found, text),
@@ -83,21 +86,4 @@ function show(button, text, index) {
     if (on) own.push(piece);
   }
   own[0]?.scrollIntoView({ block: "nearest" });
-}
-
-// Pieces of the text between the borders of all spans. Spans count Unicode code points, as the text was received.
-function marked(text, spans, codes) {
-  const points = Array.from(text);
-  const within = ([start, end]) => start >= 0 && start < end && end <= points.length;
-  const ranges = [...spans.filter(within).map((span) => [span, null]), ...codes.flatMap((code, index) => code.spans.map((span, place) => [span, index, code.statuses?.[place]]).filter(([span]) => within(span)))];
-  const borders = [...new Set([0, points.length, ...ranges.flatMap(([span]) => span)])].sort((a, b) => a - b);
-  return borders.slice(0, -1).map((start, place) => {
-    const over = ranges.filter(([span]) => span[0] <= start && start < span[1]);
-    const piece = points.slice(start, borders[place + 1]).join("");
-    if (!over.length) return piece;
-    const owners = over.map(([, index]) => index).filter((index) => index !== null);
-    const status = over.map(([, , told]) => told).find(Boolean);
-    const classes = [owners.length && "coded", status && `finding is-${status}`].filter(Boolean).join(" ");
-    return h(over.some(([, index]) => index === null) ? "mark" : "span", { class: classes || null, "data-codes": owners.length ? owners.join(" ") : null, text: piece });
-  });
 }

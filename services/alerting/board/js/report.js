@@ -4,6 +4,7 @@ import { h } from "./dom.js";
 import { capital, plain } from "./words.js";
 
 const STATUS = { positive: "Present", uncertain: "Uncertain", negative: "Absent" };
+const NAMES = { laterality: "Side", position: "Tip" };
 const ORDER = Object.keys(STATUS);
 
 // Those with words in the text, what is there first. spans and statuses: of every mention, side by side.
@@ -20,8 +21,15 @@ export function section(found, button) {
   return h("div", { class: "codes report" }, h("h3", { text: "Findings of this report; choose one to see its words" }), h("ul", {}, rows), h("p", { class: "legend" }, Object.entries(STATUS).map(([status, word]) => h("span", { class: `finding is-${status}`, text: word.toLowerCase() }))));
 }
 
-// What is said of a finding where it has the status that counts, each thing once.
-function said(finding) {
-  const details = finding.mentions.filter((one) => one.status === finding.status).flatMap((one) => one.details);
-  return [...new Set(details.map((one) => plain(one.value)))].join(" · ");
+// A finding for whoever points at its words: whether it is there, where, and what else is said of it.
+export function about(finding) {
+  const details = new Map(counting(finding).map((one) => [one.name, counting(finding).filter((other) => other.name === one.name)]));
+  const rows = [...details].flatMap(([name, all]) => [h("dt", { text: NAMES[name] ?? capital(plain(name)) }), h("dd", { text: values(all).join(", ") })]);
+  return h("section", { class: "about-finding" }, h("h4", {}, `Finding: ${capital(plain(finding.label))}`, h("span", { class: "sure", text: ` ${(STATUS[finding.status] ?? finding.status).toLowerCase()}` })), h("dl", {}, rows));
 }
+
+// Details of a finding where it has the status that counts, each thing once.
+const counting = (finding) => finding.mentions.filter((one) => one.status === finding.status).flatMap((one) => one.details);
+const values = (details) => [...new Set(details.map((one) => plain(one.value)))];
+
+const said = (finding) => values(counting(finding)).join(" · ");
