@@ -33,7 +33,7 @@ async def main(settings: FusionSettings) -> None:
     models = load_models(shared.model_repository)
     async with Producer(shared, "fusion") as producer, TritonClient(shared) as triton:
         live = Scorer(triton, models, settings.models_deadline_s, "live", watched(models))
-        judging = Judging(settings.staleness, settings.evidence_window)
+        judging = Judging(settings.staleness, settings.evidence_window, settings.report_window)
         turns = Turns(settings.models_share, settings.models_batch)
         fusion = Fusion(settings.limits, judging, utc_now, live, turns)
         spec = Stateful("fusion", INPUTS, "patients", PatientRecord, fusion.handle, completion=fusion.complete)

@@ -29,6 +29,10 @@ class FusionSettings(ServiceSettings):
         timedelta(hours=48),
         description="Notes and images older than this no longer support a syndrome (48 h: Seymour et al., JAMA 2016).",
     )
+    report_window: timedelta = Field(
+        timedelta(hours=24),
+        description="A radiology report without the accession number of an image is held against one so near in time.",
+    )
     future_tolerance: timedelta = Field(
         timedelta(minutes=5),
         description="Event times further after their arrival do not move the time at which a patient is judged.",

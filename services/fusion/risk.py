@@ -8,6 +8,7 @@ from vigil.v1.encounters_pb2 import Encounter
 from vigil.v1.meta_pb2 import Evidence, Meta
 from vigil.v1.risk_pb2 import CriticalFinding, Driver, PatientRisk, Score, ScoreComponent, Syndrome
 
+from services.fusion.comparison import comparisons
 from services.fusion.news2 import news2
 from services.fusion.qsofa import qsofa
 from services.fusion.rules import CRITICAL, SYNDROMES, CriticalRule, SyndromeRule, Term
@@ -27,6 +28,7 @@ class Judging:
 
     staleness: Staleness = field(default_factory=Staleness)
     evidence_window: timedelta = timedelta(hours=48)
+    report_window: timedelta = timedelta(hours=24)
 
 
 def judge(record: PatientRecord, meta: Meta, caused_by: str, judging: Judging) -> PatientRisk:
@@ -47,6 +49,7 @@ def judge(record: PatientRecord, meta: Meta, caused_by: str, judging: Judging) -
         ward=known.ward,
         bed=known.bed,
         encounter_status=known.status,
+        report_comparisons=comparisons(sources.notes, sources.images, judging.report_window),
     )
 
 

@@ -30,6 +30,7 @@ Document = TypeVar("Document", NoteCoded, ImageFindings)
 
 SEEN_KEPT = 256
 REPLACED_KEPT = 64
+PLACES = frozenset({"location", "laterality"})  # of what a report says of a finding
 MOVEMENTS_KEPT = 16
 REPLACING = frozenset({ObservationStatus.OBSERVATION_STATUS_CORRECTED, ObservationStatus.OBSERVATION_STATUS_WITHDRAWN})
 WITHDRAWN = ObservationStatus.OBSERVATION_STATUS_WITHDRAWN
@@ -316,7 +317,7 @@ def _with_note(record: PatientRecord, new: NoteCoded, limits: Limits) -> Patient
 
 
 def without_text(note: NoteCoded) -> NoteCoded:
-    """A copy with what fusion reads: codes that were selected, diseases that were denied, findings mentioned."""
+    """A copy with what fusion reads: codes that were selected, diseases that were denied, findings and their places."""
     slim = NoteCoded(
         meta=note.meta,
         document_id=note.document_id,
@@ -329,14 +330,22 @@ def without_text(note: NoteCoded) -> NoteCoded:
         truncated=note.truncated,
         abstained=note.abstained,
         threshold=note.threshold,
+        accession_key=note.accession_key,
+        report_modality=note.report_modality,
     )
     slim.codes.extend(code for code in note.codes if code.selected)
     slim.entities.extend(denied(note))
-    slim.findings.extend(
-        ReportFinding(label=finding.label, status=finding.status, spans=finding.spans)
-        for finding in note.findings
-        if finding.status != "not_mentioned"
-    )
+    slim.findings.extend(_slim(finding) for finding in note.findings if finding.status != "not_mentioned")
+    return slim
+
+
+def _slim(finding: ReportFinding) -> ReportFinding:
+    """With the places of the mentions that decided its status."""
+    slim = ReportFinding(label=finding.label, status=finding.status, spans=finding.spans)
+    for mention in finding.mentions:
+        places = [detail for detail in mention.details if detail.name in PLACES]
+        if places and mention.status == finding.status:
+            slim.mentions.add(span=mention.span, status=mention.status, details=places)
     return slim
 
 

@@ -8,12 +8,13 @@ from services.image_router.unreadable import UNREADABLE
 CENTIMETRES = 3  # PS3.3 C.8.5.5.1.15
 MM_A_CM = 10.0
 LARGEST_SPACING_MM = 20.0
+TOWARDS = {"L": 1.0, "R": -1.0}  # the patient's left, by the direction of the rows
 
 
 def image_geometry(dataset: Dataset) -> Geometry:
-    """Pixel spacing (0028,0030), else that of the only calibrated ultrasound region (0018,6011); (0020,0037).
+    """Pixel spacing (0028,0030), else that of the only calibrated ultrasound region (0018,6011); orientation.
 
-    Malformed or impossible values count as absent.
+    That is (0020,0037), else (0020,0020). Malformed or impossible values count as absent.
     """
     return Geometry(_pixel_spacing(dataset) or _ultrasound_spacing(dataset), _leftwards(dataset))
 
@@ -45,4 +46,12 @@ def _leftwards(dataset: Dataset) -> float:
     try:
         return float(dataset.ImageOrientationPatient[0])
     except UNREADABLE:
-        return 0.0
+        return TOWARDS.get(_row_direction(dataset), 0.0)
+
+
+def _row_direction(dataset: Dataset) -> str:
+    """Of projections: the first letter of (0020,0020)."""
+    try:
+        return str(dataset.PatientOrientation[0])[:1].upper()
+    except UNREADABLE:
+        return ""

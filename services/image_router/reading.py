@@ -1,12 +1,12 @@
 """Read one image: decode, check the scope, ask the model. The same for Kafka, gRPC and the command line."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
-from vigil.v1.images_pb2 import ImageFinding, ImageFindings, ImageIdentity, Region, Scope
+from vigil.v1.images_pb2 import FindingPlace, ImageFinding, ImageFindings, ImageIdentity, Region, Scope
 from vigil.v1.meta_pb2 import ModelVersion
 
 from services.common.outcomes import Invalid
@@ -16,6 +16,7 @@ from services.image_router.metrics import DECODE_SECONDS, IMAGES_READ
 from services.image_router.models import Answer, Triton, ask, load_model, prepared
 from services.image_router.outage import Outage
 from services.image_router.pixels import Picture, dicom_picture, file_picture, is_dicom, read_dicom
+from services.image_router.places import FRONTAL, zones
 from services.image_router.preprocessing import read_part
 from services.image_router.regions import Geometry, Outlined, outlined
 from services.image_router.rendering import heatmap_png, mask_png, preview_png
@@ -57,7 +58,8 @@ class Looked:
 class Reading:
     """What was read. picture is None when the tags alone put the image out of scope; then nothing was decoded.
 
-    outliner: the answer that `region` comes from.
+    outliner: the answer that `region` comes from. zones: share of each zone in what speaks for the finding that the
+    heat map is of, of a chest film that lay upright.
     """
 
     scope: Scope
@@ -66,6 +68,7 @@ class Reading:
     degraded_reason: str = ""
     outliner: Answer | None = None
     region: Outlined | None = None
+    zones: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def findings(self) -> list[ImageFinding]:
@@ -75,9 +78,21 @@ class Reading:
         model = self.answer.model
         points = zip(model.labels, self.answer.probabilities, model.thresholds, model.lows, strict=True)
         return [
-            ImageFinding(label=label, probability=p, positive=p >= high, threshold=high, verdict=_verdict(p, low, high))
+            ImageFinding(
+                label=label,
+                probability=p,
+                positive=p >= high,
+                threshold=high,
+                verdict=_verdict(p, low, high),
+                places=self._places(label),
+            )
             for label, p, high, low in points
         ]
+
+    def _places(self, label: str) -> list[FindingPlace]:
+        if self.answer is None or FRONTAL.get(self.answer.model.version.name) != label:
+            return []
+        return [FindingPlace(region=region, share=share) for region, share in self.zones.items()]
 
     @property
     def regions(self) -> list[Region]:
@@ -98,6 +113,7 @@ class Reading:
                 length_mm=self.region.length_mm,
                 width_mm=self.region.width_mm,
                 position=self.region.position,
+                side=self.region.side,
             )
         ]
 
@@ -170,7 +186,10 @@ async def _asked(looked: Looked, picture: Picture, reader: Reader) -> Reading:
     outlined_by = DECLARED[name].outlined_by if name in DECLARED else ""
     outliner = (await _ask(outlined_by, picture, reader, [remedy]))[0] if outlined_by else answer
     region = await asyncio.to_thread(_region, reading, outliner, looked.geometry)
-    return replace(reading, outliner=outliner, region=region)
+    found = replace(reading, outliner=outliner, region=region)
+    if name not in FRONTAL or answer.heatmap is None or remedy.turns:
+        return found
+    return replace(found, zones=zones(answer.heatmap, looked.geometry.leftwards))
 
 
 async def _nearest(names: Sequence[str], picture: Picture, reader: Reader) -> tuple[Answer, Remedy]:

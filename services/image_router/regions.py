@@ -31,7 +31,10 @@ class Geometry:
 
 @dataclass(frozen=True, slots=True)
 class Outlined:
-    """A region. mask: of the picture's size. box: x0, y0, x1, y1 as fractions. Sizes in mm, None without a spacing."""
+    """A region. mask: of the picture's size. box: x0, y0, x1, y1 as fractions. Sizes in mm, None without a spacing.
+
+    side: "left" or "right" of the patient; empty when not known, or in the middle.
+    """
 
     mask: Mask
     box: tuple[float, float, float, float]
@@ -40,6 +43,7 @@ class Outlined:
     length_mm: float | None
     width_mm: float | None
     position: str
+    side: str
 
 
 def outlined(
@@ -71,7 +75,8 @@ def measured(mask: Mask, geometry: Geometry) -> Outlined:
     if geometry.spacing:
         area_mm2 = float(mask.sum()) * geometry.spacing[0] * geometry.spacing[1]
         length, width = extents(mask, geometry.spacing)
-    return Outlined(mask, (x0, y0, x1, y1), float(mask.mean()), area_mm2, length, width, position(mask, geometry))
+    place, side = position(mask, geometry)
+    return Outlined(mask, (x0, y0, x1, y1), float(mask.mean()), area_mm2, length, width, place, side)
 
 
 def extents(mask: Mask, spacing: tuple[float, float]) -> tuple[float, float]:
@@ -85,16 +90,16 @@ def extents(mask: Mask, spacing: tuple[float, float]) -> tuple[float, float]:
     return float(spans[longest]), float(spans[(longest + len(angles) // 2) % len(angles)])
 
 
-def position(mask: Mask, geometry: Geometry) -> str:
-    """Third of the image in words; with the patient's side when the tags give the image's orientation."""
+def position(mask: Mask, geometry: Geometry) -> tuple[str, str]:
+    """Third of the image in words, with the patient's side when the tags tell it; and that side."""
     centre = np.argwhere(mask).mean(0) / mask.shape
     down, across = (names[min(2, int(place * 3))] for names, place in zip(THIRDS, centre, strict=True))
     place = "centre" if down == across == "middle" else f"{down} {across}"
     words = f"{place} of the image"
     if abs(geometry.leftwards) < SIDEWAYS or across == "middle":
-        return words
-    left = (across == "right") == (geometry.leftwards > 0)
-    return f"{words}, the patient's {'left' if left else 'right'}"
+        return words, ""
+    side = "left" if (across == "right") == (geometry.leftwards > 0) else "right"
+    return f"{words}, the patient's {side}", side
 
 
 def without_specks(inside: Mask) -> Mask:

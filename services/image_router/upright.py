@@ -14,11 +14,13 @@ class Remedy:
     """One thing that may be wrong with a picture.
 
     note: said to the reader. apply: to the picture, (rows, columns) in [0, 1]. undo: on a map of what was put right.
+    turns: whether it moves anything.
     """
 
     note: str
     apply: Callable[[Grey], Grey]
     undo: Callable[[Grey], Grey]
+    turns: bool = False
 
 
 def _turned(quarters: int) -> Callable[[Grey], Grey]:
@@ -29,7 +31,7 @@ def _turned(quarters: int) -> Callable[[Grey], Grey]:
 AS_SENT = Remedy("", lambda picture: picture, lambda shown: shown)
 REMEDIES = (
     Remedy("black and white had been exchanged; put right", lambda picture: 1 - picture, lambda shown: shown),
-    Remedy("the image was turned by 90° to the right; put right", _turned(1), _turned(-1)),
-    Remedy("the image was turned by 90° to the left; put right", _turned(-1), _turned(1)),
-    Remedy("the image was upside down; put right", _turned(2), _turned(2)),
+    Remedy("the image was turned by 90° to the right; put right", _turned(1), _turned(-1), turns=True),
+    Remedy("the image was turned by 90° to the left; put right", _turned(-1), _turned(1), turns=True),
+    Remedy("the image was upside down; put right", _turned(2), _turned(2), turns=True),
 )

@@ -37,6 +37,7 @@ from services.nlp_coder.models import IcdCoder, Prediction, joined
 from services.nlp_coder.note_kind import RADIOLOGY, UNKNOWN, kind_of, load_kind_cues
 from services.nlp_coder.ranking import Candidates, Ranker, candidates_of
 from services.nlp_coder.reading import Reader, ReadNote, read_note
+from services.nlp_coder.report_modality import modality_of
 from services.nlp_coder.report_terms import ReportTerms
 
 log = structlog.get_logger()
@@ -136,6 +137,7 @@ async def code_note(
         note_message_id=note.meta.message_id,
         kind=note.kind,
         replaces_document_id=note.replaces_document_id,
+        accession_key=note.accession_key,
         text=note.text,
         code_set_version=deps.reader.code_set.version,
     )
@@ -273,6 +275,7 @@ def _fill(coded: NoteCoded, prepared: _Prepared, answers: _Answers, deps: Coder,
     messages.add_codes(coded, codes)
     messages.add_entities(coded, entities)
     messages.add_findings(coded, prepared.findings)
+    coded.report_modality = modality_of(document) if prepared.findings else ""
     messages.add_span_assertions(coded, document, wanted.spans)
     if wanted.assigned is not None:
         alone = prediction is None

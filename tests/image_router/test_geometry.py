@@ -43,3 +43,10 @@ def test_an_impossible_spacing_counts_as_absent(value: list[float]) -> None:
 def test_a_header_without_any_of_it_is_unknown() -> None:
     geometry = image_geometry(Dataset())
     assert (geometry.spacing, geometry.leftwards) == (None, 0.0)
+
+
+@pytest.mark.parametrize(("rows", "leftwards"), [("L", 1.0), ("R", -1.0), ("A", 0.0), ("", 0.0)])
+def test_of_a_projection_the_direction_of_the_rows_tells_where_left_is(rows: str, leftwards: float) -> None:
+    dataset = Dataset()
+    dataset.PatientOrientation = [rows, "F"]
+    assert image_geometry(dataset).leftwards == leftwards

@@ -264,3 +264,16 @@ async def test_broken_pixel_data_and_lost_blobs_are_invalid() -> None:
     image = received(MemoryBlobs(), b"gone")
     with pytest.raises(Invalid, match="claim check"):
         await read_received_image(image, ImageReading(reader(), MemoryBlobs(), utc_now, nobody))
+
+
+async def test_a_films_finding_says_where_it_lies_and_a_turned_or_mirrored_one_where_it_is_known() -> None:
+    def shares(reading: Reading) -> dict[str, float]:
+        return {place.region: place.share for place in reading.findings[0].places}
+
+    usual, mirrored = await read_film(PNEUMONIA), await read_film(PNEUMONIA, PatientOrientation=["R", "F"])
+    assert sum(shares(usual).values()) == pytest.approx(1)
+    assert shares(usual)["left_lower_lung"] == shares(mirrored)["right_lower_lung"]
+    assert not usual.findings[1].places
+    turned = await read_film(np.ascontiguousarray(np.rot90(PNEUMONIA, 2)))
+    assert turned.scope.in_scope
+    assert shares(turned) == {}

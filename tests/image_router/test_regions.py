@@ -55,7 +55,8 @@ def test_without_pixel_spacing_there_are_no_millimetres() -> None:
 def test_the_place_is_said_and_the_patients_side_only_when_the_tags_give_it(
     top: int, left: int, leftwards: float, words: str
 ) -> None:
-    assert position(rectangle((100, 100), top, left, 10, 10), Geometry(leftwards=leftwards)) == words
+    side = words.partition("the patient's ")[2]
+    assert position(rectangle((100, 100), top, left, 10, 10), Geometry(leftwards=leftwards)) == (words, side)
 
 
 def test_small_specks_beside_a_lesion_are_dropped_and_a_second_lesion_is_kept() -> None:

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from vigil.v1 import images_pb2 as vigil_dot_v1_dot_images__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#vigil/v1/image_router_service.proto\x12\x08vigil.v1\x1a\x15vigil/v1/images.proto\"2\n\x10ReadImageRequest\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\r\n\x05model\x18\x02 \x01(\t\"\x85\x01\n\x11ReadImageResponse\x12)\n\x08\x66indings\x18\x01 \x01(\x0b\x32\x17.vigil.v1.ImageFindings\x12\x13\n\x0bheatmap_png\x18\x02 \x01(\x0c\x12\r\n\x05width\x18\x03 \x01(\r\x12\x0e\n\x06height\x18\x04 \x01(\r\x12\x11\n\tmask_pngs\x18\x05 \x03(\x0c\x32Z\n\x12ImageRouterService\x12\x44\n\tReadImage\x12\x1a.vigil.v1.ReadImageRequest\x1a\x1b.vigil.v1.ReadImageResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#vigil/v1/image_router_service.proto\x12\x08vigil.v1\x1a\x15vigil/v1/images.proto\"D\n\x10ReadImageRequest\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\r\n\x05model\x18\x02 \x01(\t\x12\x10\n\x08question\x18\x03 \x01(\t\"\x85\x01\n\x11ReadImageResponse\x12)\n\x08\x66indings\x18\x01 \x01(\x0b\x32\x17.vigil.v1.ImageFindings\x12\x13\n\x0bheatmap_png\x18\x02 \x01(\x0c\x12\r\n\x05width\x18\x03 \x01(\r\x12\x0e\n\x06height\x18\x04 \x01(\r\x12\x11\n\tmask_pngs\x18\x05 \x03(\x0c\x32Z\n\x12ImageRouterService\x12\x44\n\tReadImage\x12\x1a.vigil.v1.ReadImageRequest\x1a\x1b.vigil.v1.ReadImageResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,9 +33,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'vigil.v1.image_router_servi
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_READIMAGEREQUEST']._serialized_start=72
-  _globals['_READIMAGEREQUEST']._serialized_end=122
-  _globals['_READIMAGERESPONSE']._serialized_start=125
-  _globals['_READIMAGERESPONSE']._serialized_end=258
-  _globals['_IMAGEROUTERSERVICE']._serialized_start=260
-  _globals['_IMAGEROUTERSERVICE']._serialized_end=350
+  _globals['_READIMAGEREQUEST']._serialized_end=140
+  _globals['_READIMAGERESPONSE']._serialized_start=143
+  _globals['_READIMAGERESPONSE']._serialized_end=276
+  _globals['_IMAGEROUTERSERVICE']._serialized_start=278
+  _globals['_IMAGEROUTERSERVICE']._serialized_end=368
 # @@protoc_insertion_point(module_scope)

@@ -25,19 +25,25 @@ class ReadImageRequest(_message.Message):
 
     CONTENT_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
+    QUESTION_FIELD_NUMBER: _builtins.int
     content: _builtins.bytes
     """A DICOM, PNG or JPEG file."""
     model: _builtins.str
     """Model for files without DICOM tags; empty lets the tags decide."""
+    question: _builtins.str
+    """What the image is for: "rule_out", "screening", "confirm", or words of an order that say so. Empty: as the tags of a
+    DICOM file say.
+    """
     def __init__(
         self,
         *,
         content: _builtins.bytes = ...,
         model: _builtins.str = ...,
+        question: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "model", b"model"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "model", b"model", "question", b"question"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -138,6 +138,7 @@ class ImageFinding(_message.Message):
     POSITIVE_FIELD_NUMBER: _builtins.int
     THRESHOLD_FIELD_NUMBER: _builtins.int
     VERDICT_FIELD_NUMBER: _builtins.int
+    PLACES_FIELD_NUMBER: _builtins.int
     label: _builtins.str
     """e.g. "pneumonia"."""
     probability: _builtins.float
@@ -148,6 +149,12 @@ class ImageFinding(_message.Message):
     """Operating point, 0 to 1."""
     verdict: _builtins.str
     """"positive", "negative", or "cannot_tell" between the operating points."""
+    @_builtins.property
+    def places(self) -> _containers.RepeatedCompositeFieldContainer[Global___FindingPlace]:
+        """Where on the image what speaks for it lies, each part with its share; of a chest film six zones. Empty when the model
+        shows no place, or when the image had to be turned.
+        """
+
     def __init__(
         self,
         *,
@@ -156,14 +163,41 @@ class ImageFinding(_message.Message):
         positive: _builtins.bool = ...,
         threshold: _builtins.float = ...,
         verdict: _builtins.str = ...,
+        places: _abc.Iterable[Global___FindingPlace] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["label", b"label", "positive", b"positive", "probability", b"probability", "threshold", b"threshold", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["label", b"label", "places", b"places", "positive", b"positive", "probability", b"probability", "threshold", b"threshold", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ImageFinding: _TypeAlias = ImageFinding  # noqa: Y015
+
+@_typing.final
+class FindingPlace(_message.Message):
+    """Part of the body on an image."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGION_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
+    region: _builtins.str
+    """As reports' locations are normalised, e.g. "left_lower_lung"."""
+    share: _builtins.float
+    """Of all that speaks for the finding on the heat map, 0 to 1."""
+    def __init__(
+        self,
+        *,
+        region: _builtins.str = ...,
+        share: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["region", b"region", "share", b"share"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindingPlace: _TypeAlias = FindingPlace  # noqa: Y015
 
 @_typing.final
 class Region(_message.Message):
@@ -183,6 +217,7 @@ class Region(_message.Message):
     LENGTH_MM_FIELD_NUMBER: _builtins.int
     WIDTH_MM_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
+    SIDE_FIELD_NUMBER: _builtins.int
     label: _builtins.str
     x0: _builtins.float
     y0: _builtins.float
@@ -197,6 +232,8 @@ class Region(_message.Message):
     width_mm: _builtins.float
     position: _builtins.str
     """Where on the image, and on which side of the patient when the tags say how the image lies."""
+    side: _builtins.str
+    """"left" or "right" of the patient, when the tags say how the image lies and the region is not in the middle."""
     @_builtins.property
     def mask(self) -> _meta_pb2.Blob:
         """8-bit grey PNG of the image's own size, 255 inside. Unset when answered by gRPC, which carries it apart."""
@@ -220,10 +257,11 @@ class Region(_message.Message):
         length_mm: _builtins.float | None = ...,
         width_mm: _builtins.float | None = ...,
         position: _builtins.str = ...,
+        side: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_area_mm2", b"_area_mm2", "_length_mm", b"_length_mm", "_width_mm", b"_width_mm", "area_mm2", b"area_mm2", "length_mm", b"length_mm", "mask", b"mask", "model", b"model", "width_mm", b"width_mm"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_area_mm2", b"_area_mm2", "_length_mm", b"_length_mm", "_width_mm", b"_width_mm", "area_fraction", b"area_fraction", "area_mm2", b"area_mm2", "label", b"label", "length_mm", b"length_mm", "mask", b"mask", "model", b"model", "position", b"position", "width_mm", b"width_mm", "x0", b"x0", "x1", b"x1", "y0", b"y0", "y1", b"y1"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_area_mm2", b"_area_mm2", "_length_mm", b"_length_mm", "_width_mm", b"_width_mm", "area_fraction", b"area_fraction", "area_mm2", b"area_mm2", "label", b"label", "length_mm", b"length_mm", "mask", b"mask", "model", b"model", "position", b"position", "side", b"side", "width_mm", b"width_mm", "x0", b"x0", "x1", b"x1", "y0", b"y0", "y1", b"y1"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__area_mm2: _TypeAlias = _typing.Literal["area_mm2"]  # noqa: Y015
     _WhichOneofArgType__area_mm2: _TypeAlias = _typing.Literal["_area_mm2", b"_area_mm2"]  # noqa: Y015
@@ -282,10 +320,21 @@ class ImageFindings(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     DEGRADED_REASON_FIELD_NUMBER: _builtins.int
     REPORT_FIELD_NUMBER: _builtins.int
+    QUESTION_FIELD_NUMBER: _builtins.int
+    OPERATING_POINT_FIELD_NUMBER: _builtins.int
+    OPERATING_POINT_REASON_FIELD_NUMBER: _builtins.int
     image_message_id: _builtins.str
     """meta.message_id of the ImageReceived."""
     degraded_reason: _builtins.str
     """Why no model read it although it was in scope ("Triton did not answer"); empty when one did."""
+    question: _builtins.str
+    """What the image was asked for: "rule_out", "screening", "confirm"; empty when nothing says."""
+    operating_point: _builtins.str
+    """Which of the model's operating points the findings were judged at: "default", "high_sensitivity", "high_specificity".
+    Empty when no model read it.
+    """
+    operating_point_reason: _builtins.str
+    """Why this one; one sentence of ours."""
     @_builtins.property
     def meta(self) -> _meta_pb2.Meta: ...
     @_builtins.property
@@ -326,10 +375,13 @@ class ImageFindings(_message.Message):
         model: _meta_pb2.ModelVersion | None = ...,
         degraded_reason: _builtins.str = ...,
         report: _abc.Iterable[Global___ReportSentence] | None = ...,
+        question: _builtins.str = ...,
+        operating_point: _builtins.str = ...,
+        operating_point_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["heatmap", b"heatmap", "image", b"image", "meta", b"meta", "model", b"model", "preview", b"preview", "scope", b"scope"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["degraded_reason", b"degraded_reason", "findings", b"findings", "heatmap", b"heatmap", "image", b"image", "image_message_id", b"image_message_id", "meta", b"meta", "model", b"model", "preview", b"preview", "regions", b"regions", "report", b"report", "scope", b"scope"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["degraded_reason", b"degraded_reason", "findings", b"findings", "heatmap", b"heatmap", "image", b"image", "image_message_id", b"image_message_id", "meta", b"meta", "model", b"model", "operating_point", b"operating_point", "operating_point_reason", b"operating_point_reason", "preview", b"preview", "question", b"question", "regions", b"regions", "report", b"report", "scope", b"scope"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -643,6 +643,8 @@ class NoteCoded(_message.Message):
     REPLACES_DOCUMENT_ID_FIELD_NUMBER: _builtins.int
     KIND_DETECTED_FIELD_NUMBER: _builtins.int
     ENTITY_RULES_FIELD_NUMBER: _builtins.int
+    ACCESSION_KEY_FIELD_NUMBER: _builtins.int
+    REPORT_MODALITY_FIELD_NUMBER: _builtins.int
     document_id: _builtins.str
     note_message_id: _builtins.str
     """meta.message_id of the NoteReceived."""
@@ -670,6 +672,12 @@ class NoteCoded(_message.Message):
     """The kind of text whose rules the entities follow: "note" for notes of hospitals and clinics, else the corpus that
     it looks like ("maccrobat": case report, "bc5cdr", "ncbi_disease": abstract, "chia": criteria). Empty when the
     entity model did not answer.
+    """
+    accession_key: _builtins.str
+    """As in the NoteReceived."""
+    report_modality: _builtins.str
+    """How the images of a report were made, by its title, technique or first words: "radiograph", "CT", "MR", "US"; empty
+    when they do not say, or for what is no report.
     """
     @_builtins.property
     def meta(self) -> _meta_pb2.Meta: ...
@@ -717,10 +725,12 @@ class NoteCoded(_message.Message):
         replaces_document_id: _builtins.str = ...,
         kind_detected: _builtins.str = ...,
         entity_rules: _builtins.str = ...,
+        accession_key: _builtins.str = ...,
+        report_modality: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["meta", b"meta"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["abstained", b"abstained", "audit", b"audit", "code_set_version", b"code_set_version", "codes", b"codes", "degraded", b"degraded", "degraded_reason", b"degraded_reason", "document_id", b"document_id", "entities", b"entities", "entity_rules", b"entity_rules", "findings", b"findings", "kind", b"kind", "kind_detected", b"kind_detected", "meta", b"meta", "models", b"models", "note_message_id", b"note_message_id", "replaces_document_id", b"replaces_document_id", "sections", b"sections", "span_assertions", b"span_assertions", "text", b"text", "threshold", b"threshold", "truncated", b"truncated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["abstained", b"abstained", "accession_key", b"accession_key", "audit", b"audit", "code_set_version", b"code_set_version", "codes", b"codes", "degraded", b"degraded", "degraded_reason", b"degraded_reason", "document_id", b"document_id", "entities", b"entities", "entity_rules", b"entity_rules", "findings", b"findings", "kind", b"kind", "kind_detected", b"kind_detected", "meta", b"meta", "models", b"models", "note_message_id", b"note_message_id", "replaces_document_id", b"replaces_document_id", "report_modality", b"report_modality", "sections", b"sections", "span_assertions", b"span_assertions", "text", b"text", "threshold", b"threshold", "truncated", b"truncated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -191,6 +191,93 @@ class CriticalFinding(_message.Message):
 Global___CriticalFinding: _TypeAlias = CriticalFinding  # noqa: Y015
 
 @_typing.final
+class ReportComparison(_message.Message):
+    """What a radiology report and a model say of one label, of one study."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LABEL_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REPORT_STATUS_FIELD_NUMBER: _builtins.int
+    SPANS_FIELD_NUMBER: _builtins.int
+    REPORT_REGIONS_FIELD_NUMBER: _builtins.int
+    NOTE_MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    DOCUMENT_ID_FIELD_NUMBER: _builtins.int
+    IMAGE_VERDICT_FIELD_NUMBER: _builtins.int
+    IMAGE_LABEL_FIELD_NUMBER: _builtins.int
+    PROBABILITY_FIELD_NUMBER: _builtins.int
+    IMAGE_REGIONS_FIELD_NUMBER: _builtins.int
+    IMAGE_MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    SOP_INSTANCE_UID_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    MATCHED_BY_FIELD_NUMBER: _builtins.int
+    label: _builtins.str
+    """Of the report finding, e.g. "pneumonia"."""
+    verdict: _builtins.str
+    """"agree", "disagree" or "cannot_tell"."""
+    reason: _builtins.str
+    """Why, one sentence of ours."""
+    report_status: _builtins.str
+    """What the report says: "positive", "negative", "uncertain"."""
+    note_message_id: _builtins.str
+    """meta.message_id of the NoteReceived."""
+    document_id: _builtins.str
+    image_verdict: _builtins.str
+    """"positive", "negative", "cannot_tell"; empty when the model does not read for it."""
+    image_label: _builtins.str
+    """The model's label that comes nearest to being said, and its probability, 0 to 1. Unset as above."""
+    probability: _builtins.float
+    image_message_id: _builtins.str
+    """The image that decided: image_message_id and SOP instance of its ImageFindings."""
+    sop_instance_uid: _builtins.str
+    model: _builtins.str
+    """Name of the model."""
+    matched_by: _builtins.str
+    """How report and image were brought together: "accession number", "time" or "caller"."""
+    @_builtins.property
+    def spans(self) -> _containers.RepeatedCompositeFieldContainer[_meta_pb2.Span]:
+        """The words that say it, in the text of the note as received. None when the report as a whole does."""
+
+    @_builtins.property
+    def report_regions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Where, by the report, e.g. "left_lung_base"; empty when it does not say."""
+
+    @_builtins.property
+    def image_regions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Where most of what speaks for it lies on the image, e.g. "left_lower_lung"; empty when it is not positive, or not known."""
+
+    def __init__(
+        self,
+        *,
+        label: _builtins.str = ...,
+        verdict: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        report_status: _builtins.str = ...,
+        spans: _abc.Iterable[_meta_pb2.Span] | None = ...,
+        report_regions: _abc.Iterable[_builtins.str] | None = ...,
+        note_message_id: _builtins.str = ...,
+        document_id: _builtins.str = ...,
+        image_verdict: _builtins.str = ...,
+        image_label: _builtins.str = ...,
+        probability: _builtins.float | None = ...,
+        image_regions: _abc.Iterable[_builtins.str] | None = ...,
+        image_message_id: _builtins.str = ...,
+        sop_instance_uid: _builtins.str = ...,
+        model: _builtins.str = ...,
+        matched_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_probability", b"_probability", "probability", b"probability"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_probability", b"_probability", "document_id", b"document_id", "image_label", b"image_label", "image_message_id", b"image_message_id", "image_regions", b"image_regions", "image_verdict", b"image_verdict", "label", b"label", "matched_by", b"matched_by", "model", b"model", "note_message_id", b"note_message_id", "probability", b"probability", "reason", b"reason", "report_regions", b"report_regions", "report_status", b"report_status", "sop_instance_uid", b"sop_instance_uid", "spans", b"spans", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__probability: _TypeAlias = _typing.Literal["probability"]  # noqa: Y015
+    _WhichOneofArgType__probability: _TypeAlias = _typing.Literal["_probability", b"_probability"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__probability) -> _WhichOneofReturnType__probability | None: ...
+
+Global___ReportComparison: _TypeAlias = ReportComparison  # noqa: Y015
+
+@_typing.final
 class Driver(_message.Message):
     """An input that moved the risk."""
 
@@ -428,6 +515,7 @@ class PatientRisk(_message.Message):
     BED_FIELD_NUMBER: _builtins.int
     ENCOUNTER_STATUS_FIELD_NUMBER: _builtins.int
     ESTIMATES_FIELD_NUMBER: _builtins.int
+    REPORT_COMPARISONS_FIELD_NUMBER: _builtins.int
     ward: _builtins.str
     bed: _builtins.str
     encounter_status: _encounters_pb2.EncounterStatus.ValueType
@@ -455,6 +543,10 @@ class PatientRisk(_message.Message):
         an image or a movement leaves them as they are, and so does a measurement that others follow at once.
         """
 
+    @_builtins.property
+    def report_comparisons(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReportComparison]:
+        """Radiology reports held against what models read in the same studies. For the reader of the image, not for the ward."""
+
     def __init__(
         self,
         *,
@@ -469,10 +561,11 @@ class PatientRisk(_message.Message):
         bed: _builtins.str = ...,
         encounter_status: _encounters_pb2.EncounterStatus.ValueType = ...,
         estimates: _abc.Iterable[Global___RiskEstimate] | None = ...,
+        report_comparisons: _abc.Iterable[Global___ReportComparison] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "meta", b"meta"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "bed", b"bed", "caused_by", b"caused_by", "critical_findings", b"critical_findings", "drivers", b"drivers", "encounter_status", b"encounter_status", "estimates", b"estimates", "meta", b"meta", "scores", b"scores", "syndromes", b"syndromes", "ward", b"ward"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "bed", b"bed", "caused_by", b"caused_by", "critical_findings", b"critical_findings", "drivers", b"drivers", "encounter_status", b"encounter_status", "estimates", b"estimates", "meta", b"meta", "report_comparisons", b"report_comparisons", "scores", b"scores", "syndromes", b"syndromes", "ward", b"ward"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
