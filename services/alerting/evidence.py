@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 from vigil.v1.alerts_pb2 import PatientAlerts
+from vigil.v1.fusion_service_pb2 import GetPatientResponse
 from vigil.v1.images_pb2 import ImageFindings
 from vigil.v1.meta_pb2 import Blob
 
@@ -12,7 +13,7 @@ from services.alerting.fusion import FusionClient, find_image
 from services.alerting.medications import timeline_of
 from services.alerting.metrics import EVIDENCE
 from services.alerting.notes import NoteReader
-from services.alerting.rendering import Json, image_json, note_json
+from services.alerting.rendering import Json, comparisons_json, image_json, note_json
 from services.common.blobs import BlobStore
 from services.common.outcomes import Invalid, Transient
 from services.common.stateful import States
@@ -63,15 +64,16 @@ class Evidences:
         return timeline_json(patient_key, timeline_of(state))
 
     async def image(self, patient_key: str, message_id: str) -> Json:
-        """What was read in an image. Raises Missing, FusionSilentError."""
-        return image_json(await self._findings(patient_key, message_id))
+        """What was read in an image, beside what the report of its study says. Raises Missing, FusionSilentError."""
+        answer, found = await self._findings(patient_key, message_id)
+        return image_json(found) | {"comparisons": comparisons_json(answer.patient.risk, found)}
 
     async def picture(self, patient_key: str, message_id: str, *, heatmap: bool) -> tuple[bytes, str]:
         """Preview or heat map of an image, its SHA-256 checked, and its media type.
 
         Raises Missing, Unavailable, FusionSilentError.
         """
-        findings = await self._findings(patient_key, message_id)
+        _, findings = await self._findings(patient_key, message_id)
         field = "heatmap" if heatmap else "preview"
         blob: Blob = findings.heatmap if heatmap else findings.preview
         if not blob.uri:
@@ -84,9 +86,10 @@ class Evidences:
         EVIDENCE.labels(field, "shown").inc()
         return content, blob.media_type or "image/png"
 
-    async def _findings(self, patient_key: str, message_id: str) -> ImageFindings:
-        found = find_image(await self.fusion.patient(patient_key), message_id)
-        if found is None:
+    async def _findings(self, patient_key: str, message_id: str) -> tuple[GetPatientResponse, ImageFindings]:
+        answer = await self.fusion.patient(patient_key)
+        found = find_image(answer, message_id)
+        if answer is None or found is None:
             EVIDENCE.labels("image", "missing").inc()
             raise Missing("this image is not known for this patient")
-        return found
+        return answer, found

@@ -239,6 +239,26 @@ def image_json(image: ImageFindings) -> Json:
     }
 
 
+def comparisons_json(risk: PatientRisk, image: ImageFindings) -> list[Json]:
+    """What the report of an image's study says beside what the model says of this image; disagreements first."""
+    order = ("disagree", "cannot_tell", "agree")
+    own = [one for one in risk.report_comparisons if one.image_message_id == image.image_message_id]
+    return [
+        {
+            "label": one.label,
+            "verdict": one.verdict,
+            "reason": one.reason,
+            "report_status": one.report_status,
+            "spans": [[span.start, span.end] for span in one.spans],
+            "report_regions": list(one.report_regions),
+            "note_message_id": one.note_message_id,
+            "image_verdict": one.image_verdict,
+            "image_regions": list(one.image_regions),
+        }
+        for one in sorted(own, key=lambda one: (order.index(one.verdict), not one.image_verdict, one.label))
+    ]
+
+
 def note_json(note: NoteCoded) -> Json:
     """A note's text with what was read in it."""
     return {

@@ -126,6 +126,15 @@ def comparisons(
     return found
 
 
+def of_one_study(note: NoteCoded, image: ImageFindings) -> list[ReportComparison]:
+    """The same of a report and an image that the caller says belong together, by label; empty when they cannot."""
+    studies = studies_of([image])
+    if not studies or not is_about(note, studies[0].subject, is_matched=True):
+        return []
+    said = sorted(_speaking(note, studies[0].subject), key=lambda finding: finding.label)
+    return [compared(Said(note, finding, BY_CALLER), studies[0]) for finding in said]
+
+
 def studies_of(images: Iterable[ImageFindings]) -> list[Study]:
     """Images by study and model; those that no model with reports read are left out."""
     studies: dict[tuple[str, str], Study] = {}
@@ -154,16 +163,17 @@ def _has_number(study: Study, accession_key: str) -> bool:
     return bool(accession_key) and any(image.image.accession_key == accession_key for image in study.images)
 
 
-def is_about(note: NoteCoded, subject: Subject) -> bool:
+def is_about(note: NoteCoded, subject: Subject, *, is_matched: bool = False) -> bool:
     """Whether a report may be of such images: of the part of the body, and not made in another way.
 
-    A report that says nothing but that there is nothing must say how it was made: it names no part of the body.
+    is_matched: somebody says that it is. Else a report that says nothing but that there is nothing must say how its
+    images were made: it names no part of the body.
     """
     if note.report_modality not in ("", subject.modality):
         return False
     labels = {finding.label for finding in note.findings} - {NO_FINDING}
     if not labels:
-        return bool(note.findings) and bool(note.report_modality) and not subject.brain
+        return bool(note.findings) and (is_matched or bool(note.report_modality)) and not subject.brain
     return any(label.startswith(BRAIN) == subject.brain for label in labels)
 
 

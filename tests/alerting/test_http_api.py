@@ -342,6 +342,21 @@ def test_a_picture_opens_by_what_evidence_calls_it(service: Served, client: Test
     assert client.get(f"/evidence/images/other/preview?patient={KEY}").status_code == 404
 
 
+def test_an_image_shows_what_its_report_says_disagreements_first(service: Served, client: TestClient) -> None:
+    with_picture(service, service.blobs.put(b"png", "image/png"))
+    for label, verdict, image in (("pneumonia", "agree", "image-1"), ("edema", "cannot_tell", "image-1")):
+        service.fusion.answers[KEY].patient.risk.report_comparisons.add(
+            label=label, verdict=verdict, image_message_id=image, spans=[Span(start=1, end=4)]
+        )
+    service.fusion.answers[KEY].patient.risk.report_comparisons.add(
+        label="no_finding", verdict="disagree", image_message_id="image-1", report_status="positive"
+    )
+    service.fusion.answers[KEY].patient.risk.report_comparisons.add(label="pneumonia", image_message_id="other")
+    shown = client.get(f"/evidence/images/image-1?patient={KEY}").json()["comparisons"]
+    assert [one["label"] for one in shown] == ["no_finding", "edema", "pneumonia"]
+    assert (shown[0]["report_status"], shown[1]["spans"]) == ("positive", [[1, 4]])
+
+
 def test_a_picture_that_was_changed_on_disk_is_not_shown(service: Served, client: TestClient) -> None:
     blob = service.blobs.put(b"png", "image/png")
     Path(blob.uri.removeprefix("file://")).write_bytes(b"gnp")

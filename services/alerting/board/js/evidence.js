@@ -4,6 +4,7 @@ import { h, s } from "./dom.js";
 import { capital, dayTime, plain } from "./words.js";
 
 const START_OPACITY = 55;
+const BESIDE = { agree: "Agree", disagree: "Disagree", cannot_tell: "Cannot tell" };
 const VERDICTS = { positive: "positive", negative: "negative", cannot_tell: "cannot tell" };
 // Black through violet and orange to yellow; the darkest part is clear.
 const COLOURS = [[20, 0, 40, 0], [120, 20, 120, 120], [235, 70, 50, 200], [255, 170, 30, 235], [255, 240, 120, 250]];
@@ -29,6 +30,7 @@ export async function image(patientKey, evidence, now) {
     found.degraded_reason ? h("p", { class: "warning", text: `No model read it: ${found.degraded_reason}` }) : null,
     found.has_preview ? picture(address, found, what) : h("p", { class: "nothing", text: "There is no picture of it." }),
     findings(found),
+    beside(found.comparisons),
     draft(found),
   ].filter(Boolean);
 }
@@ -84,6 +86,19 @@ function findings(found) {
   });
   const model = `Model ${found.model.name}, version ${found.model.version} (${found.model.sha256.slice(0, 8)}). The line marks the operating point.`;
   return h("div", { class: "findings" }, h("ul", {}, bars), h("p", { class: "model", text: model }));
+}
+
+// What the radiology report says of what the model read: one line a finding, which opens the report.
+function beside(comparisons) {
+  if (!comparisons.length) return null;
+  const lines = comparisons.map((one) => h("li", {}, h("button", { type: "button", class: "code", "data-act": "note", "data-note": one.note_message_id, "data-verdict": one.verdict }, h("b", { text: BESIDE[one.verdict] }), h("span", { class: "display", text: capital(plain(one.label)) }), h("small", { text: both(one) }))));
+  return h("div", { class: "codes" }, h("h3", { text: "The report beside the model; choose one to see its words" }), h("ul", {}, lines));
+}
+
+function both(one) {
+  const where = (regions) => regions.length ? ` (${regions.map(plain).join(", ")})` : "";
+  const image = one.image_verdict ? `, image ${VERDICTS[one.image_verdict]}${where(one.image_regions)}` : "";
+  return `Report ${one.report_status}${where(one.report_regions)}${image}: ${one.reason}`;
 }
 
 function draft(found) {
