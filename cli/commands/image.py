@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 PARALLEL = 4
 AHEAD = 16  # files
+QUESTION_HELP = "What the images are for: rule_out, screening, confirm, or words of the order (default: by their tags)."
 DEADLINE_S = 120.0
 SIZES = ("area_mm2", "length_mm", "width_mm")  # of a region, where pixel spacing is known
 MAX_MESSAGE_BYTES = 256 * 1024 * 1024
@@ -44,6 +45,7 @@ def image(
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines on a terminal too.")] = False,
     model: Annotated[str, typer.Option(help="Model to ask when the file has no DICOM tags, e.g. cxr_findings.")] = "",
     out: Annotated[Path | None, typer.Option(help="Folder for heat maps (default: images/ in the data dir).")] = None,
+    question: Annotated[str, typer.Option(help=QUESTION_HELP)] = "",
     report: Annotated[Path | None, typer.Option(help="Radiology report of the images' study, plain text.")] = None,
 ) -> None:
     """Read images through the running image-router; one line a file, in the order given.
@@ -77,7 +79,7 @@ def image(
         grpc.insecure_channel(f"{settings.shared.bind_host}:{settings.grpc_port}", options=options) as channel,
         ThreadPoolExecutor(PARALLEL) as pool,
     ):
-        asking = Asking(ImageRouterServiceStub(channel), folder, model, note)
+        asking = Asking(ImageRouterServiceStub(channel), folder, model, question, note)
         refused = 0
         with _progress(len(files)) as advance:
             for row in _in_order(pool, asking, files):
@@ -95,6 +97,7 @@ class Asking:
     stub: "ImageRouterServiceStub"
     folder: Path
     model: str
+    question: str
     note: "NoteCoded | None"
 
     def __call__(self, file: Path) -> Row:
@@ -109,7 +112,8 @@ class Asking:
         except OSError as error:
             return {"file": str(file), "error": error.strerror}
         try:
-            answer = self.stub.ReadImage(ReadImageRequest(content=content, model=self.model), timeout=DEADLINE_S)
+            request = ReadImageRequest(content=content, model=self.model, question=self.question)
+            answer = self.stub.ReadImage(request, timeout=DEADLINE_S)
         except grpc.RpcError as error:
             return {"file": str(file), "error": _why_refused(error)}
         row = _row(file, content, answer, self.folder)
@@ -178,6 +182,11 @@ def _row(file: Path, content: bytes, answer: "ReadImageResponse", folder: Path) 
             "in": findings.scope.in_scope,
             "reason": findings.scope.reason,
             "population": findings.scope.population,
+        },
+        "operating_point": {
+            "name": findings.operating_point or None,
+            "question": findings.question or None,
+            "reason": findings.operating_point_reason,
         },
         "findings": [
             {

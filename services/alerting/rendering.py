@@ -234,6 +234,8 @@ def image_json(image: ImageFindings) -> Json:
         ],
         "report": [sentence.text for sentence in image.report],
         "model": {"name": image.model.name, "version": image.model.version, "sha256": image.model.sha256},
+        "operating_point": image.operating_point,
+        "operating_point_reason": image.operating_point_reason,
         "has_preview": image.HasField("preview"),
         "has_heatmap": image.HasField("heatmap"),
     }

@@ -31,7 +31,7 @@ class ImageRouterServicer(service_grpc.ImageRouterServiceServicer):
     async def ReadImage(self, request: ReadImageRequest, context: Context) -> ReadImageResponse:  # noqa: N802 - gRPC
         """INVALID_ARGUMENT: the content or the model is not known; UNAVAILABLE: try again."""
         try:
-            reading = await read_image(request.content, self._reader, request.model)
+            reading = await read_image(request.content, self._reader, request.model, request.question)
             return await asyncio.to_thread(self._response, request.content, reading)
         except Invalid as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, error.reason)

@@ -25,14 +25,19 @@ class Triton(Protocol):
         """Raises ModelUnavailable."""
 
 
+Point = tuple[tuple[float, ...], tuple[float, ...]]  # thresholds and lows
+POINTS = ("high_sensitivity", "high_specificity")
+
+
 @dataclass(frozen=True, slots=True)
 class ImageModel:
     """What the configuration in the Triton repository says, so that model and operating points change together.
 
     side: pixels of its square input. preparation: key of `preprocessing.PREPARATIONS`. labels, thresholds, lows: in
     the order of its output `probability`; from its threshold on a label is positive, below its low it is negative.
-    A model that only outlines has none. scope_limit: the largest output `scope_distance` that is in scope.
-    region: what it outlines, empty when nothing; outline_threshold: of the output `outline`, from which a place is in.
+    A model that only outlines has none. points: other operating points, by name. scope_limit: the largest output
+    `scope_distance` that is in scope. region: what it outlines, empty when nothing; outline_threshold: of the output
+    `outline`, from which a place is in.
     """
 
     version: ModelVersion
@@ -41,6 +46,7 @@ class ImageModel:
     labels: tuple[str, ...]
     thresholds: tuple[float, ...]
     lows: tuple[float, ...]
+    points: Mapping[str, Point]
     scope_limit: float
     region: str
     outline_threshold: float
@@ -74,7 +80,8 @@ async def load_model(triton: Triton, name: str) -> ImageModel:
         model = _declared(await triton.model_version(name), parameters)
     except KeyError as error:
         raise ValueError(f"{name}: its configuration lacks the parameter {error}") from error
-    if not len(model.labels) == len(model.thresholds) == len(model.lows):
+    declared = ((model.thresholds, model.lows), *model.points.values())
+    if any(len(numbers) != len(model.labels) for point in declared for numbers in point):
         raise ValueError(f"{name}: two operating points a label are needed")
     if model.preparation not in PREPARATIONS:
         raise ValueError(f"{name}: no such preparation as {model.preparation}")
@@ -92,10 +99,15 @@ def _declared(version: ModelVersion, parameters: Mapping[str, str]) -> ImageMode
         labels=tuple(labels.split(",")) if named else (),
         thresholds=_numbers(parameters["thresholds"]) if named else (),
         lows=_numbers(parameters["lows"]) if named else (),
+        points={name: _point(parameters, name) for name in POINTS if f"thresholds_{name}" in parameters},
         scope_limit=float(parameters["scope_limit"]),
         region=region,
         outline_threshold=float(parameters["outline_threshold"]) if region else 1.0,
     )
+
+
+def _point(parameters: Mapping[str, str], name: str) -> Point:
+    return _numbers(parameters[f"thresholds_{name}"]), _numbers(parameters[f"lows_{name}"])
 
 
 def _numbers(text: str) -> tuple[float, ...]:

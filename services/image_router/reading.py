@@ -18,11 +18,12 @@ from services.image_router.outage import Outage
 from services.image_router.pixels import Picture, dicom_picture, file_picture, is_dicom, read_dicom
 from services.image_router.places import FRONTAL, zones
 from services.image_router.preprocessing import read_part
+from services.image_router.questions import DEFAULT, UNASKED, Choice, choice
 from services.image_router.regions import Geometry, Outlined, outlined
 from services.image_router.rendering import heatmap_png, mask_png, preview_png
 from services.image_router.report import WORDINGS, draft
 from services.image_router.scope import DECLARED, MODELS, TagScope, scope_of_tags
-from services.image_router.tags import image_tags
+from services.image_router.tags import ImageTags, image_tags
 from services.image_router.upright import AS_SENT, REMEDIES, Remedy
 
 
@@ -46,12 +47,16 @@ class Reader:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What an image is before any model saw it. picture: None when its tags put it out of every scope."""
+    """What an image is before any model saw it. picture: None when its tags put it out of every scope.
+
+    asked: what the caller wants to know of it, empty when that is left to the tags.
+    """
 
     by_tags: TagScope
-    population: str
+    tags: ImageTags
     geometry: Geometry
     picture: Picture | None
+    asked: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,7 @@ class Reading:
     """What was read. picture is None when the tags alone put the image out of scope; then nothing was decoded.
 
     outliner: the answer that `region` comes from. zones: share of each zone in what speaks for the finding that the
-    heat map is of, of a chest film that lay upright.
+    heat map is of, of a chest film that lay upright. choice: of the operating point.
     """
 
     scope: Scope
@@ -69,6 +74,7 @@ class Reading:
     outliner: Answer | None = None
     region: Outlined | None = None
     zones: Mapping[str, float] = field(default_factory=dict)
+    choice: Choice = UNASKED
 
     @property
     def findings(self) -> list[ImageFinding]:
@@ -76,7 +82,8 @@ class Reading:
         if self.answer is None or not self.scope.in_scope:
             return []
         model = self.answer.model
-        points = zip(model.labels, self.answer.probabilities, model.thresholds, model.lows, strict=True)
+        thresholds, lows = model.points.get(self.choice.point, (model.thresholds, model.lows))
+        points = zip(model.labels, self.answer.probabilities, thresholds, lows, strict=True)
         return [
             ImageFinding(
                 label=label,
@@ -130,11 +137,12 @@ def _verdict(p: float, low: float, high: float) -> str:
 
 
 async def read_image(
-    content: bytes, reader: Reader, model: str = "", on_wait: Callable[[], None] = _nothing
+    content: bytes, reader: Reader, model: str = "", question: str = "", on_wait: Callable[[], None] = _nothing
 ) -> Reading:
     """Read a DICOM, PNG or JPEG file.
 
     model: forces a model for what the tags would not decide; its check of the pixels still holds.
+    question: what the image is for, as `questions.choice` takes it; empty leaves it to the tags.
     on_wait: called again and again while Triton is waited for.
     Returns a reading that is out of scope with the reason, or degraded when Triton stays away.
     Raises Invalid: unreadable content, or no such model.
@@ -142,11 +150,12 @@ async def read_image(
     if model and model not in MODELS:
         raise Invalid(f"no such image model; there are {', '.join(MODELS)}")
     looked = await asyncio.to_thread(_look, content, reader.max_pixels, model)
+    looked = replace(looked, asked=question)
     if looked.picture is None:
         reading = Reading(_scope(looked.by_tags.reason))
     else:
         reading = await _read_picture(looked, looked.picture, reader, on_wait)
-    reading.scope.population = looked.population
+    reading.scope.population = looked.tags.population
     IMAGES_READ.labels(_outcome(reading)).inc()
     return reading
 
@@ -156,12 +165,12 @@ def _look(content: bytes, max_pixels: int, model: str) -> Looked:
     with DECODE_SECONDS.time():
         if not is_dicom(content):
             names = (model,) if model else tuple(DECLARED)
-            return Looked(TagScope(names, ""), "unknown", Geometry(), file_picture(content, max_pixels))
+            return Looked(TagScope(names, ""), ImageTags(), Geometry(), file_picture(content, max_pixels))
         dataset = read_dicom(content)
         tags = image_tags(dataset)
         by_tags = TagScope((model,), "the model was chosen by hand") if model else scope_of_tags(tags)
         picture = dicom_picture(dataset, max_pixels) if by_tags.models else None
-        return Looked(by_tags, tags.population, image_geometry(dataset), picture)
+        return Looked(by_tags, tags, image_geometry(dataset), picture)
 
 
 async def _read_picture(looked: Looked, picture: Picture, reader: Reader, on_wait: Callable[[], None]) -> Reading:
@@ -182,7 +191,8 @@ async def _asked(looked: Looked, picture: Picture, reader: Reader) -> Reading:
     if answer.relative_distance > 1:
         return Reading(_scope(f"the pixels are unlike what {name} was trained on"), picture, answer)
     notes = "; ".join(note for note in (looked.by_tags.reason, picture.note, remedy.note) if note)
-    reading = Reading(Scope(in_scope=True, reason=notes), picture, answer)
+    chosen = choice(looked.asked, looked.tags, name, frozenset(answer.model.points))
+    reading = Reading(Scope(in_scope=True, reason=notes), picture, answer, choice=chosen)
     outlined_by = DECLARED[name].outlined_by if name in DECLARED else ""
     outliner = (await _ask(outlined_by, picture, reader, [remedy]))[0] if outlined_by else answer
     region = await asyncio.to_thread(_region, reading, outliner, looked.geometry)
@@ -252,7 +262,10 @@ def as_message(reading: Reading, image: ImageIdentity) -> ImageFindings:
     """The reading as published, without meta and pictures."""
     findings, regions = reading.findings, reading.regions
     version = reading.version
-    drafted = draft(version, findings, regions, reading.scope.reason) if version and reading.scope.in_scope else []
+    judged = bool(findings)
+    notes = [reading.scope.reason, "" if reading.choice.point == DEFAULT else _at_point(reading.choice)]
+    note = "; ".join(filter(None, notes))
+    drafted = draft(version, findings, regions, note) if version and reading.scope.in_scope else []
     return ImageFindings(
         image=image,
         scope=reading.scope,
@@ -261,7 +274,14 @@ def as_message(reading: Reading, image: ImageIdentity) -> ImageFindings:
         model=version,
         degraded_reason=reading.degraded_reason,
         report=drafted,
+        question=reading.choice.question,
+        operating_point=reading.choice.point if judged else "",
+        operating_point_reason=reading.choice.reason if judged else "",
     )
+
+
+def _at_point(chosen: Choice) -> str:
+    return f"judged for {chosen.point.replace('_', ' ')}: {chosen.reason}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ class ImageTags:
     """Upper-case text of what decides which model may read an image; empty where the header is silent.
 
     descriptions: study, series and protocol descriptions, for words such as "thorax"; not to be published.
-    codes: anatomic region code values. age_years: (0010,1010), None when not given.
+    codes: anatomic region code values. age_years: (0010,1010), None when not given. order: what the order and its
+    reason say, not to be published either.
     """
 
     modality: str = ""
@@ -31,6 +32,7 @@ class ImageTags:
     descriptions: str = ""
     codes: frozenset[str] = frozenset()
     age_years: float | None = None
+    order: str = ""
 
     @property
     def population(self) -> str:
@@ -61,7 +63,16 @@ def image_tags(dataset: Dataset) -> ImageTags:
         descriptions=" ".join(text(dataset, name) for name in descriptions),
         codes=_region_codes(dataset),
         age_years=_age(text(dataset, "PatientAge")),
+        order=_order(dataset),
     )
+
+
+def _order(dataset: Dataset) -> str:
+    """Reason and description of the requested procedure, of the study, and of the requests in (0040,0275)."""
+    of_study = [text(dataset, name) for name in ("ReasonForStudy", "StudyDescription")]
+    requests = [dataset, *_items(dataset, "RequestAttributesSequence")]
+    names = "ReasonForTheRequestedProcedure", "RequestedProcedureDescription"
+    return "; ".join(filter(None, [*(text(one, name) for one in requests for name in names), *of_study]))
 
 
 def image_identity(dataset: Dataset, sop_class: str, transfer_syntax: str, accession_key: str) -> ImageIdentity:

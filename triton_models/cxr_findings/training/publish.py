@@ -31,8 +31,28 @@ dynamic_batching {{ }}
 """
 
 
-def publish(module: Findings, thresholds: tuple[float, float], metrics: dict[str, Any]) -> None:
-    """Everything of the model's folder but its card. thresholds: of pneumonia and no_finding."""
+Point = tuple[tuple[float, ...], tuple[float, ...]]  # thresholds and lows, of pneumonia and no_finding
+
+
+def default_point(thresholds: tuple[float, float]) -> Point:
+    """Between the two points neither is stated: below the other label's point each is negative."""
+    pneumonia, no_finding = thresholds
+    return thresholds, (round(1 - no_finding, 4), round(1 - pneumonia, 4))
+
+
+def point_parameters(points: dict[str, Point]) -> dict[str, str]:
+    """As the service reads them from the configuration."""
+    return {
+        f"{kind}_{name}": ",".join(map(str, numbers))
+        for name, point in points.items()
+        for kind, numbers in zip(("thresholds", "lows"), point, strict=True)
+    }
+
+
+def publish(
+    module: Findings, thresholds: tuple[float, float], points: dict[str, Point], metrics: dict[str, Any]
+) -> None:
+    """Everything of the model's folder but its card. thresholds: of pneumonia and no_finding. points: the others."""
     path = MODEL / "1" / "model.onnx"
     path.parent.mkdir(exist_ok=True)
     export(module, path, OUTPUTS)
@@ -42,8 +62,8 @@ def publish(module: Findings, thresholds: tuple[float, float], metrics: dict[str
         "labels": "pneumonia,no_finding",
         "preparation": "radiograph",
         "thresholds": ",".join(map(str, thresholds)),
-        # Between the two points neither is stated: below the other label's point each is negative.
-        "lows": ",".join(str(round(1 - threshold, 4)) for threshold in reversed(thresholds)),
+        "lows": ",".join(map(str, default_point(thresholds)[1])),
+        **point_parameters(points),
         "scope_limit": "1.0",
         "bias": str(module.bias),
     }

@@ -19,7 +19,7 @@ from evaluation import lowest_threshold, reliability, summary
 from films import Film, adult_films, child_films, foreign_pictures
 from network import SIDE, Features, Findings, export, session
 from numpy.typing import NDArray
-from publish import OUTPUTS, publish
+from publish import OUTPUTS, Point, default_point, publish
 from scope_check import Population, ScopeCheck, fit_scope, held_out
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -34,6 +34,7 @@ STRENGTHS = (0.0005, 0.001, 0.003)  # inverse L2 penalties that cross-validation
 ADULT_WEIGHT = 4.0  # the few adult films count as much as several children's, or their problem drowns
 SPECIFICITY = 0.85  # operating point of pneumonia, in each population
 MISSED = 0.05  # share of pneumonia films that may be called no_finding, in each population
+CONFIRMED = 0.95  # specificity of the point for confirming, in each population
 BASELINE_FILMS = 150  # normal films of each population that the heat map is compared with
 FOREIGN = 100  # pictures a kind
 CHILDREN_SHARE = 2  # every second child is enough beside four hundred adults
@@ -177,6 +178,32 @@ def thresholds_of(p: Floats, table: Table) -> tuple[float, float]:
     return round(max(pneumonia), 4), round(max(no_finding), 4)
 
 
+def points_of(p: Floats, table: Table, thresholds: tuple[float, float]) -> dict[str, Point]:
+    """For ruling out and screening pneumonia is positive wherever it is not `MISSED`; for confirming, `CONFIRMED`."""
+    no_finding = thresholds[1]
+    low = round(1 - no_finding, 4)
+    confirming = round(max(lowest_threshold(p[of & ~table.truth], CONFIRMED) for of in (table.adult, ~table.adult)), 4)
+    return {
+        "high_sensitivity": ((low, no_finding), (low, no_finding)),
+        "high_specificity": ((confirming, no_finding), (low, round(1 - confirming, 4))),
+    }
+
+
+def at_points(p: Floats, table: Table, points: dict[str, Point]) -> dict[str, Any]:
+    """Sensitivity, specificity and share that cannot be told, by point and population."""
+    made: dict[str, Any] = {}
+    for name, (thresholds, lows) in points.items():
+        for population, of in (("adult", table.adult), ("child", ~table.adult)):
+            told, truth = p[of], table.truth[of]
+            made.setdefault(name, {})[population] = {
+                "sensitivity": round(float((told[truth] >= thresholds[0]).mean()), 4),
+                "specificity": round(float((told[~truth] < thresholds[0]).mean()), 4),
+                "cannot_tell": round(float(((told >= lows[0]) & (told < thresholds[0])).mean()), 4),
+                "pneumonia_called_negative": round(float((told[truth] < lows[0]).mean()), 4),
+            }
+    return made
+
+
 def brightness_probe(films: list[Film], *, equalised: bool) -> float:
     """AUROC, patient-wise, of five grey-level statistics of adult films, by the better of two learners."""
     pictures = [model_input(f.grey, SIDE)[0] if equalised else stretched(f.grey) for f in films]
@@ -215,6 +242,7 @@ class Judged:
     logits: Floats
     p: Floats
     thresholds: tuple[float, float]
+    points: dict[str, Point]
     report: dict[str, Any]
 
 
@@ -225,6 +253,7 @@ def judge(table: Table) -> Judged:
     strength = max(auroc, key=lambda s: auroc[s])
     p = calibrated_out_of_fold(tried[strength], table)
     thresholds = thresholds_of(p, table)
+    points = points_of(p, table, thresholds)
     adults = [film for film in table.films if film.population == "adult"]
     report = {
         "cross_validation": by_group(table, p, thresholds),
@@ -236,8 +265,9 @@ def judge(table: Table) -> Judged:
         },
         "strengths_tried_adult_auroc": {str(s): round(value, 4) for s, value in auroc.items()},
         "chosen_strength": strength,
+        "operating_points": at_points(p, table, {"default": default_point(thresholds)} | points),
     }
-    return Judged(strength, tried[strength], p, thresholds, report)
+    return Judged(strength, tried[strength], p, thresholds, points, report)
 
 
 def mean_heatmap(module: Findings, table: Table, threads: int) -> Floats:
@@ -294,7 +324,7 @@ def main() -> None:
         "scope_rejected": {kind: round(1 - accepted(scope, features), 4) for kind, features in foreign.items()},
     }
     baseline = mean_heatmap(Findings(final.weights, final.bias, scope.arrays()), table, threads)
-    publish(Findings(final.weights, final.bias, scope.arrays(), baseline), judged.thresholds, metrics)
+    publish(Findings(final.weights, final.bias, scope.arrays(), baseline), judged.thresholds, judged.points, metrics)
     print(json.dumps(metrics, indent=1))
 
 

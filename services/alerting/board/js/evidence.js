@@ -84,7 +84,7 @@ function findings(found) {
     const bar = s("svg", { class: "probability", viewBox: "0 0 100 8", preserveAspectRatio: "none", "aria-hidden": "true" }, s("rect", { class: "all", width: 100, height: 8 }), s("rect", { class: finding.positive ? "positive" : "negative", width: percent, height: 8 }), s("rect", { class: "threshold", x: finding.threshold * 100 - 0.4, width: 0.8, height: 8 }));
     return h("li", { class: finding.positive ? "is-positive" : "" }, h("span", { text: capital(plain(finding.label)) }), bar, h("b", { text: `${percent} %` }), h("small", { text: VERDICTS[finding.verdict] ?? (finding.positive ? "positive" : "below threshold") }));
   });
-  const model = `Model ${found.model.name}, version ${found.model.version} (${found.model.sha256.slice(0, 8)}). The line marks the operating point.`;
+  const model = `Model ${found.model.name}, version ${found.model.version} (${found.model.sha256.slice(0, 8)}). The line marks the operating point${asked(found)}.`;
   return h("div", { class: "findings" }, h("ul", {}, bars), h("p", { class: "model", text: model }));
 }
 
@@ -99,6 +99,11 @@ function both(one) {
   const where = (regions) => regions.length ? ` (${regions.map(plain).join(", ")})` : "";
   const image = one.image_verdict ? `, image ${VERDICTS[one.image_verdict]}${where(one.image_regions)}` : "";
   return `Report ${one.report_status}${where(one.report_regions)}${image}: ${one.reason}`;
+}
+
+function asked(found) {
+  if (!found.operating_point || found.operating_point === "default") return "";
+  return ` for ${plain(found.operating_point)}: ${found.operating_point_reason}`;
 }
 
 function draft(found) {
