@@ -277,3 +277,26 @@ async def test_a_films_finding_says_where_it_lies_and_a_turned_or_mirrored_one_w
     turned = await read_film(np.ascontiguousarray(np.rot90(PNEUMONIA, 2)))
     assert turned.scope.in_scope
     assert shares(turned) == {}
+
+
+async def test_the_question_of_the_order_chooses_the_operating_point_and_the_answer_says_so() -> None:
+    async def read(**attributes: object) -> ImageFindings:
+        return as_message(await read_film(PNEUMONIA, **attributes), ImageIdentity())
+
+    usual, ruled_out, confirmed = (
+        await read(),
+        await read(ReasonForTheRequestedProcedure="Rule out pneumonia"),
+        await read(ReasonForTheRequestedProcedure="Confirm pneumonia"),
+    )
+    said = [(one.question, one.operating_point) for one in (usual, ruled_out, confirmed)]
+    assert said == [("", "default"), ("rule_out", "high_sensitivity"), ("confirm", "high_specificity")]
+    pneumonia = [one.findings[0].threshold for one in (ruled_out, usual, confirmed)]
+    assert pneumonia == sorted(set(pneumonia))
+    assert "judged for high sensitivity" in ruled_out.report[0].text
+    assert ruled_out.findings[0].probability == usual.findings[0].probability
+
+
+async def test_the_caller_may_ask_a_question_of_a_file_without_tags() -> None:
+    reading = await read_image(as_picture(CLEAR, "PNG"), reader(), question="screening")
+    assert reading.choice.point == "high_sensitivity"
+    assert {finding.verdict for finding in reading.findings} <= {"positive", "negative"}
