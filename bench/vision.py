@@ -1,17 +1,27 @@
-"""Images through the running image-router and Triton, beside the same models in bare onnxruntime, in this process."""
+"""Images through the running image-router and Triton, beside the same reading in bare onnxruntime.
+
+The two take turns in short rounds, so that what else the machine does falls on both, and ratios are those of rounds.
+"""
 
 import asyncio
+import os
+import statistics
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import cycle, islice
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import grpc
+import httpx
 import numpy as np
 import onnxruntime
 import psutil
 from numpy.typing import NDArray
+from prometheus_client.parser import text_string_to_metric_families
 from vigil.v1.image_router_service_pb2 import ReadImageRequest
 from vigil.v1.image_router_service_pb2_grpc import ImageRouterServiceStub
 
@@ -26,44 +36,72 @@ from services.image_router.scope import DECLARED
 from ward.account import quantiles
 
 PICTURES = Path(__file__).resolve().parents[1] / "ward" / "pictures"
-# The models that a picture of the ward is for. It has no breast ultrasound.
-SENT = {"cxr_findings": "chest_pneumonia.jpg", "brain_mri_tumour": "brain_glioma.jpg"}
+# Pictures of the ward by the model that they are for. It has no breast ultrasound.
+SENT = {"cxr_findings": "chest_*.jpg", "brain_mri_tumour": "brain_*.jpg"}
 TOGETHER = 8
+ROUNDS = 5
 WARM_UP = 5
 MAX_PIXELS = 10**8
 DEADLINE_S = 60.0
+INFERENCE_S = "vigil_triton_inference_seconds"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The running services. url: image-router's gRPC, host:port. metrics: address of its metrics. pids: of both."""
+
+    url: str
+    metrics: str
+    pids: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Images a second at full load. service: through image-router, eight at a time. bare: in one process a core.
+
+    one_at_a_time: through image-router.
+    """
+
+    service: float
+    bare: float
+    one_at_a_time: float
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Of one model. service_s, bare_s: of single images, one after the other: from the file to findings and pictures.
+    """Of one model. service_s, bare_s: of single images, in turns: from the file to findings and pictures.
 
-    whole_s, bare_whole_s: of `images` images, eight at a time through the service, one after the other in-process.
-    router_s, triton_s: processor seconds of the former. unread: answers without findings.
+    triton_share: of the former, what was waited for Triton. rounds: at full load. router_ms, triton_ms, bare_ms:
+    processor time an image, at full load. alone: images a second of Triton alone, by images a call, eight of them under
+    way in either case. unread: answers without findings.
     """
 
     service_s: list[float]
     bare_s: list[float]
-    images: int
-    whole_s: float
-    bare_whole_s: float
-    router_s: float
-    triton_s: float
+    triton_share: float
+    rounds: list[Round]
+    router_ms: float
+    triton_ms: float
+    bare_ms: float
+    alone: dict[int, float]
     unread: int
+
+    @property
+    def overhead(self) -> float:
+        """How much longer the services take at full load than bare onnxruntime on the same cores; median of rounds."""
+        return statistics.median(one.bare / one.service for one in self.rounds) - 1
 
 
 class Bare:
     """The same reading without services: one thread of onnxruntime."""
 
-    def __init__(self, settings: SharedSettings, models: Sequence[ImageModel]) -> None:
+    def __init__(self, repository: Path, models: Sequence[ImageModel]) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         self.models = models
         self.sessions = [
             onnxruntime.InferenceSession(
-                str(settings.model_repository / model.version.name / "1" / "model.onnx"),
-                options,
-                providers=["CPUExecutionProvider"],
+                str(repository / model.version.name / "1" / "model.onnx"), options, providers=["CPUExecutionProvider"]
             )
             for model in models
         ]
@@ -86,63 +124,150 @@ class Bare:
                 mask_png(region.mask)
 
 
-async def measure(settings: SharedSettings, target: str, pids: tuple[int, int], images: int) -> dict[str, Figures]:
-    """By model. target: image-router's gRPC, host:port. pids: of image-router and Triton."""
+_own: list[Bare] = []  # of a worker process
+
+
+def _begin(repository: Path, models: Sequence[ImageModel], content: bytes) -> None:
+    _own.append(Bare(repository, models))
+    for _ in range(WARM_UP):
+        _own[0].read(content)
+
+
+def _read_all(contents: Sequence[bytes]) -> float:
+    """Processor seconds of a worker's part."""
+    began = time.process_time()
+    for content in contents:
+        _own[0].read(content)
+    return time.process_time() - began
+
+
+class Workers:
+    """Bare onnxruntime on all cores: a process each."""
+
+    def __init__(self, repository: Path, bare: Bare, content: bytes) -> None:
+        self.count = os.cpu_count() or 1
+        # Not forked: gRPC has threads in this process.
+        self._pool = ProcessPoolExecutor(
+            self.count, get_context("spawn"), _begin, (repository, tuple(bare.models), content)
+        )
+        self.read([content] * self.count)  # until all have begun
+
+    def read(self, contents: Sequence[bytes]) -> float:
+        """Processor seconds of reading all."""
+        parts = [contents[first :: self.count] for first in range(self.count)]
+        return sum(self._pool.map(_read_all, parts))
+
+    def close(self) -> None:
+        """End them."""
+        self._pool.shutdown()
+
+
+async def measure(settings: SharedSettings, target: Target, images: int) -> dict[str, Figures]:
+    """By model. images: of each, in each round."""
     figures = {}
-    async with TritonClient(settings) as triton, grpc.aio.insecure_channel(target) as channel:
+    async with TritonClient(settings) as triton, grpc.aio.insecure_channel(target.url) as channel:
         service: Any = ImageRouterServiceStub(channel)  # the generated stub knows no asyncio
-        for name, picture in SENT.items():
+        for name, pattern in SENT.items():
             asked = [name, *([DECLARED[name].outlined_by] if DECLARED[name].outlined_by else [])]
-            bare = Bare(settings, [await load_model(triton, one) for one in asked])
-            request = ReadImageRequest(content=(PICTURES / picture).read_bytes(), model=name)
-            figures[name] = await _measure(service, request, bare, pids, images)
+            bare = Bare(settings.model_repository, [await load_model(triton, one) for one in asked])
+            contents = [path.read_bytes() for path in sorted(PICTURES.glob(pattern))]
+            workers = await asyncio.to_thread(Workers, settings.model_repository, bare, contents[0])
+            try:
+                subject = Subject(service, triton, target, name, contents, bare, workers)
+                figures[name] = await subject.measure(images)
+            finally:
+                workers.close()
     return figures
 
 
-async def _measure(service: Any, request: ReadImageRequest, bare: Bare, pids: tuple[int, int], images: int) -> Figures:
-    processes = [psutil.Process(pid) for pid in pids]
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One model with everything that reads for it."""
 
-    async def one() -> bool:
-        return bool((await service.ReadImage(request, timeout=DEADLINE_S)).findings.findings)
+    service: Any
+    triton: TritonClient
+    target: Target
+    name: str
+    contents: Sequence[bytes]
+    bare: Bare
+    workers: Workers
 
-    for _ in range(WARM_UP):
-        await one()
-        bare.read(request.content)
-    singles = max(10, images // 2)
-    service_s = [await _seconds(one) for _ in range(singles)]
-    bare_s = [_spent(bare, request.content) for _ in range(singles)]
-    before = [_cpu_s(process) for process in processes]
-    began = time.perf_counter()
-    unread = await _all(one, images)
-    whole_s = time.perf_counter() - began
-    router_s, triton_s = (_cpu_s(process) - past for process, past in zip(processes, before, strict=True))
-    bare_whole_s = _spent(bare, request.content, images)
-    return Figures(service_s, bare_s, images, whole_s, bare_whole_s, router_s, triton_s, unread)
+    async def measure(self, images: int) -> Figures:
+        """All figures; see `Figures`."""
+        sent = list(islice(cycle(self.contents), images))
+        for content in islice(cycle(self.contents), WARM_UP):
+            await self._ask(content)
+            self.bare.read(content)
+        service_s, bare_s, share = await self._singles(sent)
+        processes = [psutil.Process(pid) for pid in self.target.pids]
+        rounds, spent, bare_spent, unread = [], [0.0, 0.0], 0.0, 0
+        for _ in range(ROUNDS):
+            before = [_cpu_s(process) for process in processes]
+            began = time.perf_counter()
+            unread += await self._all(sent, TOGETHER)
+            whole_s = time.perf_counter() - began
+            spent = [past + _cpu_s(one) - now for past, one, now in zip(spent, processes, before, strict=True)]
+            began = time.perf_counter()
+            bare_spent += await asyncio.to_thread(self.workers.read, sent)
+            bare_whole_s = time.perf_counter() - began
+            began = time.perf_counter()
+            await self._all(sent[: images // 2], 1)
+            rounds.append(Round(images / whole_s, images / bare_whole_s, images // 2 / (time.perf_counter() - began)))
+        each = 1000 / (ROUNDS * images)
+        alone = {size: await self._alone(size, images) for size in (1, TOGETHER)}
+        router_s, triton_s = spent
+        return Figures(
+            service_s, bare_s, share, rounds, router_s * each, triton_s * each, bare_spent * each, alone, unread
+        )
 
+    async def _ask(self, content: bytes) -> bool:
+        request = ReadImageRequest(content=content, model=self.name)
+        return bool((await self.service.ReadImage(request, timeout=DEADLINE_S)).findings.findings)
 
-async def _all(one: Callable[[], Awaitable[bool]], images: int) -> int:
-    waiting, unread = iter(range(images)), 0
+    async def _singles(self, sent: Sequence[bytes]) -> tuple[list[float], list[float], float]:
+        service_s, bare_s = [], []
+        waited_before = await self._waited()
+        for content in sent:
+            began = time.perf_counter()
+            await self._ask(content)
+            service_s.append(time.perf_counter() - began)
+            began = time.perf_counter()
+            self.bare.read(content)
+            bare_s.append(time.perf_counter() - began)
+        return service_s, bare_s, (await self._waited() - waited_before) / sum(service_s)
 
-    async def lane() -> None:
-        nonlocal unread
-        for _ in waiting:
-            unread += not await one()
+    async def _waited(self) -> float:
+        """Seconds that image-router has waited for its models."""
+        async with httpx.AsyncClient() as client:
+            said = (await client.get(self.target.metrics)).text
+        samples = (sample for family in text_string_to_metric_families(said) for sample in family.samples)
+        return sum(sample.value for sample in samples if sample.name == f"{INFERENCE_S}_sum")
 
-    await asyncio.gather(*(lane() for _ in range(TOGETHER)))
-    return unread
+    async def _all(self, sent: Sequence[bytes], together: int) -> int:
+        waiting, unread = iter(sent), 0
 
+        async def lane() -> None:
+            nonlocal unread
+            for content in waiting:
+                unread += not await self._ask(content)
 
-async def _seconds(call: Callable[[], Awaitable[object]]) -> float:
-    began = time.perf_counter()
-    await call()
-    return time.perf_counter() - began
+        await asyncio.gather(*(lane() for _ in range(together)))
+        return unread
 
+    async def _alone(self, size: int, images: int) -> float:
+        """Images a second of the (first) model on Triton, `size` a call."""
+        model = self.bare.models[0]
+        inputs = [prepared(model, file_picture(content, MAX_PIXELS).grey) for content in self.contents]
+        tensor = np.stack(list(islice(cycle(inputs), size)))
+        calls = iter(range(images // size))
 
-def _spent(bare: Bare, content: bytes, times: int = 1) -> float:
-    began = time.perf_counter()
-    for _ in range(times):
-        bare.read(content)
-    return time.perf_counter() - began
+        async def lane() -> None:
+            for _ in calls:
+                await self.triton.infer(self.name, {"image": tensor}, model.outputs)
+
+        began = time.perf_counter()
+        await asyncio.gather(*(lane() for _ in range(TOGETHER // size)))
+        return images // size * size / (time.perf_counter() - began)
 
 
 def _cpu_s(process: psutil.Process) -> float:
@@ -156,19 +281,23 @@ def table(figures: Mapping[str, Figures]) -> str:
 
 
 def _lines(name: str, of: Figures) -> list[str]:
-    through, bare = quantiles(of.service_s), quantiles(of.bare_s)
-    each = 1000 / of.images
-    cpu = (of.router_s + of.triton_s) / of.bare_whole_s
-    rates = (
-        f"{of.images / of.whole_s:.1f} a second {TOGETHER} at a time, {of.images / of.bare_whole_s:.1f} a second bare"
+    service, bare, single = (
+        statistics.median(getattr(one, rate) for one in of.rounds) for rate in ("service", "bare", "one_at_a_time")
     )
-    shares = f"image-router {of.router_s * each:.1f} ms, Triton {of.triton_s * each:.1f} ms"
+    ratios = sorted(one.bare / one.service - 1 for one in of.rounds)
+    alone = f"{of.alone[1]:.1f} by {TOGETHER} calls of one, {of.alone[TOGETHER]:.1f} by calls of {TOGETHER}"
     return [
-        f"{name}, {len(of.service_s)} images one at a time:          p50 ms   p99 ms",
-        _line("image-router, from file to findings", through),
-        _line("bare onnxruntime, one thread (floor)", bare),
-        f"  {of.images} images: {rates}.",
-        f"  Processor time an image: {shares}; together {cpu:.2f} times the floor's wall time.",
+        f"{name}, {len(of.service_s)} images one at a time, in turns:     p50 ms   p99 ms",
+        _line("image-router, from file to findings", quantiles(of.service_s)),
+        _line("bare onnxruntime, one thread (floor)", quantiles(of.bare_s)),
+        f"  Of the former {of.triton_share:.0%} is waiting for Triton.",
+        f"  Images a second, median of {len(of.rounds)} rounds in turns:",
+        f"    image-router, {TOGETHER} at a time                      {service:9.1f}",
+        f"    image-router, one at a time                    {single:9.1f}",
+        f"    bare onnxruntime, one process a core (floor)   {bare:9.1f}",
+        f"  Overhead at full load: {of.overhead:.0%} (rounds {ratios[0]:.0%} to {ratios[-1]:.0%}; goal 15%).",
+        f"  Processor ms an image: image-router {of.router_ms:.1f}, Triton {of.triton_ms:.1f}; floor {of.bare_ms:.1f}.",
+        f"  Triton alone, images a second: {alone}.",
         f"  Without findings: {of.unread} images.",
     ]
 

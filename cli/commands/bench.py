@@ -111,9 +111,10 @@ def _vision(settings: "LocalSettings", images: int) -> None:
     from ward.local import reachable
 
     pids = {one.name: one.pid or 0 for one in status(settings)}
-    target = f"{reachable(settings)}:{settings_class('image-router')(shared=settings).grpc_port}"
+    router, host = settings_class("image-router")(shared=settings), reachable(settings)
     both = pids["image-router"], pids["triton"]
-    typer.echo(vision.table(asyncio.run(vision.measure(settings, target, both, images))))
+    target = vision.Target(f"{host}:{router.grpc_port}", f"http://{host}:{router.http_port}/metrics", both)
+    typer.echo(vision.table(asyncio.run(vision.measure(settings, target, images))))
 
 
 def _text(settings: "LocalSettings", count: int, seconds: float, *, as_json: bool) -> None:
