@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from services.nlp_coder.data_files import rows
@@ -42,4 +43,19 @@ def load_drugs() -> PhraseTable[Drug]:
 
 def drugs_in(document: Document, drugs: PhraseTable[Drug]) -> list[DrugMention]:
     """Longest names, left to right."""
-    return [DrugMention(first, last, drug) for first, last, drug in matches(drugs, document)]
+    return [_without_strength(DrugMention(*found), document) for found in matches(drugs, document)]
+
+
+# "Zantac 150" is a product, "Zantac 150 mg" a product and its dose.
+_UNIT = re.compile(r"\s?-?\s?(?:mg|mcg|g|gm|ml|cc|units?|meq|%)(?![A-Za-z])", re.IGNORECASE)
+
+
+def _without_strength(one: DrugMention, document: Document) -> DrugMention:
+    last = one.last - 1
+    if (
+        last > one.first
+        and document.words.norms[last].isdigit()
+        and _UNIT.match(document.text, document.words.ends[last])
+    ):
+        return DrugMention(one.first, last, one.drug)
+    return one

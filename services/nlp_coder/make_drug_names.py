@@ -1,7 +1,8 @@
 """Reduce Drugs@FDA and the DrugBank open vocabulary to `data/drug_names.tsv`.
 
 cd services/nlp_coder/data && python -m services.nlp_coder.make_drug_names FDA.tsv.gz DRUGBANK.tsv.gz > drug_names.tsv
-Drugs@FDA (US Food and Drug Administration) is in the public domain, the DrugBank open vocabulary under CC0.
+Drugs@FDA (US Food and Drug Administration) is in the public domain, the DrugBank open vocabulary under CC0. What notes
+write and neither list has, or names otherwise, is in `data/drug_names_local.tsv` and goes first.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from services.nlp_coder.data_files import rows
 from services.nlp_coder.tokens import words_of
 
 _HEADER = """\
@@ -20,34 +22,6 @@ _HEADER = """\
 # FDA: Drugs@FDA product file, public domain. DrugBank: open vocabulary, CC0. Made by make_drug_names.py.
 # name\tingredients\twhen\tsource
 """
-# What notes write and neither list has; local.
-_LOCAL = {
-    "asa": "acetylsalicylic acid", "hctz": "hydrochlorothiazide", "multivitamin": "multivitamin",
-    "multivitamins": "multivitamin", "mvi": "multivitamin", "birth control pills": "oral contraceptive",
-    "oral contraceptives": "oral contraceptive", "fish oil": "fish oil", "nph": "insulin", "nph insulin": "insulin",
-    "regular insulin": "insulin", "sliding scale insulin": "insulin", "stool softener": "stool softener",
-    "prenatal vitamins": "prenatal vitamins", "prenatal vitamin": "prenatal vitamins",
-    "baby aspirin": "acetylsalicylic acid",
-    "vitamin b12": "cyanocobalamin", "vitamin b-12": "cyanocobalamin", "ntg": "nitroglycerin", "tpa": "alteplase",
-    "antibiotics": "antibiotic", "antibiotic": "antibiotic", "steroids": "corticosteroid", "statin": "statin",
-    "ivig": "human immunoglobulin g", "pcn": "penicillin", "septra ds": "sulfamethoxazole + trimethoprim",
-    "sulfa": "sulfonamide", "insulin": "insulin", "glucose": "glucose", "dextrose": "glucose",
-    "nsaids": "NSAID", "narcotics": "opioid",
-    "vitamin": "vitamin", "vitamins": "vitamin", "colace": "docusate", "dss": "docusate", "senokot": "senna leaf",
-    "metamucil": "psyllium", "robitussin": "guaifenesin", "maalox": "aluminum hydroxide + magnesium hydroxide",
-    "mylanta": "aluminum hydroxide + magnesium hydroxide + simethicone", "tums": "calcium carbonate",
-    "dulcolax": "bisacodyl", "centrum": "multivitamin", "os-cal": "calcium carbonate", "oscal": "calcium carbonate",
-    "caltrate": "calcium carbonate", "citracal": "calcium citrate", "iron sulfate": "ferrous sulfate",
-    "coq10": "coenzyme q10", "afrin": "oxymetazoline", "pepto-bismol": "bismuth subsalicylate",
-    "kaopectate": "bismuth subsalicylate", "gas-x": "simethicone", "dramamine": "dimenhydrinate", "bonine": "meclizine",
-    "tylenol pm": "acetaminophen + diphenhydramine", "tylenol #3": "acetaminophen + codeine",
-    "humulin": "insulin human",
-    "novolin": "insulin human", "toprol": "metoprolol", "k-dur": "potassium chloride", "niferex": "polysaccharide iron",
-    "feosol": "ferrous sulfate", "fibercon": "polycarbophil", "citrucel": "methylcellulose",
-    "normal saline": "sodium chloride",
-    "saline": "sodium chloride", "fiber": "fiber", "beta blocker": "beta blocker", "ace inhibitor": "ACE inhibitor",
-    "diuretic": "diuretic", "chemotherapy": "chemotherapy", "nsaid": "NSAID",
-}  # fmt: skip
 # Everyday words among the names; local.
 _NO_NAMES_TEXT = """
 medical extended medium prompt balanced irrigating cardioplegic triad compound methyl grape grapefruit celery lactose
@@ -73,19 +47,33 @@ pro pulse quest rapid ready rise root rx scan shield shot side sign slim smart s
 spirit spot stage step stop storm stride switch tag target team term test tone top touch trace track trend trial
 trio turbo unit urge vital wave wide wing zone ribs alkaline phosphatase uric amylase lipase lactate bilirubin urea
 pyruvate alanine aspartate antigen antibody protein lipid triglycerides triglyceride estrogen cortisol nitric
+junior urologic primus patrol cascade bezoar silicon silica synthetic amber basil mango cherry carrot mushroom eggplant
+cabbage cauliflower lemon potato olive angelica laryngotracheal platinum
 oxygenase ethanol methanol cocaine heroin marijuana methamphetamine cannabis lsd pcp ghb thc
 """
-_NO_NAMES = frozenset(_NO_NAMES_TEXT.split())
+_NO_NAMES = frozenset(_NO_NAMES_TEXT.split()) | frozenset(
+    {"c-peptide", "protein c", "protein s", "factor vii", "intrinsic factor", "hepatitis b antigen",
+     "hepatitis b surface antigen", "serum albumin", "antithrombin iii", "methylmalonic acid", "parathyroid hormone",
+     "cow milk"}
+)  # fmt: skip
 # What a laboratory measures, and what is not taken unless somebody says how much; local.
 _WITH_DOSE_TEXT = """
 aldosterone vasopressin carnitine selenium vitamin saline fiber
 glucose potassium calcium magnesium sodium chloride iron phosphorus oxygen alcohol bicarbonate zinc iodine barium
 folate testosterone estradiol progesterone insulin-c cortisone thyroxine adenosine dopamine caffeine nicotine
 ammonia phenol urea lithium digoxin-level carbamazepine-level dextrose saline gadolinium technetium thallium talc
-benzoin vitamin soma amino steroid sleep-aid
+benzoin vitamin amino steroid sleep-aid ether b12 b-12 b6 b1 gallium histamine acetylcholine cysteine povidone
 """
 _WITH_DOSE = frozenset(_WITH_DOSE_TEXT.split()) | frozenset(
-    {"uric acid", "carbon dioxide", "carbon monoxide", "alkaline phosphatase", "amino acids", "sterile water"}
+    {
+        "uric acid",
+        "carbon dioxide",
+        "carbon monoxide",
+        "alkaline phosphatase",
+        "amino acids",
+        "sterile water",
+        "lactic acid",
+    }
 )
 _SEPARATOR = re.compile(r"[;|]")
 _PLAIN = re.compile(r"[a-z][a-z0-9' -]{1,40}[a-z0-9]")
@@ -130,10 +118,12 @@ def _named(fda: list[list[str]], bank: list[list[str]]) -> Iterator[tuple[str, t
         ):
             names[product] = together, "FDA"
     names |= _families(names)
-    yield from ((name, (ingredients, "local")) for name, ingredients in _LOCAL.items())
+    local = {name: (ingredients, "local") for name, ingredients in rows("drug_names_local.tsv", 2)}
+    yield from local.items()
     for name, value in names.items():
         if (
-            _PLAIN.fullmatch(name)
+            name not in local
+            and _PLAIN.fullmatch(name)
             and len(name.split()) <= _MOST_WORDS
             and not _is_everyday(name)
             and len(name) >= _SHORTEST[value[1]]
