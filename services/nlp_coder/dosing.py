@@ -78,6 +78,12 @@ def normal_dose(text: str) -> Dose | None:
     return _dose(match) if match else None
 
 
+def normal_count(text: str) -> Dose | None:
+    """Of "2", "1-2", "one to two": so many of what nobody names; None for what is no number."""
+    match = _COUNT_ALONE.fullmatch(text)
+    return Dose(_number(match["low"]), _number(match["high"]) if match["high"] else None, "") if match else None
+
+
 def normal_frequency(text: str) -> Frequency | None:
     """Of "BID", "q.8h.", "every 4 to 6 hours as needed"; None for what says no frequency."""
     said = [_frequency(match) for match in _frequency_pattern().finditer(text)]
@@ -102,8 +108,8 @@ def parts_of(text: str, start: int, end: int, words: Sequence[str] | None = None
             yield Part("route", match.start(), match.end(), _routes()[_squeezed(match[0])])
     if words is None or is_counted or not telling.frequencies.isdisjoint(words):
         for match in _frequency_pattern().finditer(text, start, end):
-            # The "/day" of "800 mg/day" is part of the dose.
-            if not match["slash"]:
+            # The "/day" of "800 mg/day" is part of the dose, and "x 1 week" lasts a week.
+            if not match["slash"] and not (match["named"] and _LASTING.match(text, match.end())):
                 yield Part("frequency", match.start(), match.end(), _frequency(match))
     if words is None or is_counted or "course" in words:
         for match in _DURATION.finditer(text, start, end):
@@ -112,7 +118,8 @@ def parts_of(text: str, start: int, end: int, words: Sequence[str] | None = None
 
 def _doses(text: str, start: int, end: int) -> Iterator[Part]:
     for match in _dose_pattern().finditer(text, start, end):
-        if not _MEASURED.search(match[0]):
+        is_none = _MEASURED.search(match[0]) or _NO_DOSE_AFTER.match(text, match.end())
+        if not is_none and not _NO_DOSE_BEFORE.search(text, max(0, match.start() - _NO_DOSE_REACH), match.start()):
             yield Part("dose", match.start(), match.end(), _dose(match))
 
 
@@ -190,8 +197,13 @@ def _dose_pattern() -> re.Pattern[str]:
     )
 
 
+_COUNT_ALONE = re.compile(rf"(?!an?\b)(?P<low>{_AMOUNT})(?:{_TO}(?P<high>{_AMOUNT}))?", re.IGNORECASE)
 # What a laboratory measures, and "the dose", are no doses.
 _MEASURED = re.compile(r"^an?\s+dose$|/\s*d?l$", re.IGNORECASE)
+# "125 mg per 5 mL" is a concentration, "in 3 doses" divides the dose, "Dispense: 4 oz" is what the pharmacy gives.
+_NO_DOSE_BEFORE = re.compile(r"\b(?:(?:per|in) |disp(?:ense)?[.:]{0,2}\s*)$", re.IGNORECASE)
+_NO_DOSE_REACH = 12
+_NO_DOSE_AFTER = re.compile(r"\s+(?:effective|response|improvement|relief|better|on room air)\b", re.IGNORECASE)
 _PER_PART = re.compile(
     rf"(?:/|\b(?:per|an)\b)\s*(?P<count>\d+)?\s*(?P<unit>{_PER_UNITS})(?![A-Za-z0-9])", re.IGNORECASE
 )
@@ -205,7 +217,8 @@ def _routes() -> dict[str, str]:
 @cache
 def _route_pattern() -> re.Pattern[str]:
     return re.compile(
-        rf"(?<![\w.])(?:{'|'.join(_written(route) for route in sorted(_routes(), key=len, reverse=True))})(?![\w.]?\w)",
+        rf"(?<![\w.])(?:{'|'.join(_written(route) for route in sorted(_routes(), key=len, reverse=True))})(?![\w.]?\w)"
+        r"(?!\s+(?:contrast|dye|fluids?|access|line|site|drug|tubing|irritation|bleeding|discharge|mucosa|cavity|intake|exam)\b)",
         re.IGNORECASE,
     )
 
@@ -225,7 +238,7 @@ def _dotted(word: str) -> str:
 
 
 _LATIN = frozenset(
-    {"qd", "qday", "bid", "tid", "qid", "prn", "qhs", "hs", "qam", "qpm", "qod", "ac", "qac", "od", "bd"}
+    {"qd", "qday", "qdaily", "bid", "tid", "qid", "prn", "qhs", "hs", "qam", "qpm", "qod", "ac", "qac", "od", "bd"}
 )
 
 
@@ -240,12 +253,17 @@ def _tail(word: str) -> str:
     return r"\.?\s?" + r"\.?\s?".join(word[1:]) + r"\.?"
 
 
+_LASTING = re.compile(r"(?<=1)\s*-?\s*(?:days?|weeks?|months?|years?|wks?)\b", re.IGNORECASE)
 _NAMED: dict[str, Frequency] = {}
+_COUNT = rf"{_DIGITS}|\b(?:{_WORD_NUMBER})"
+# "4-6 hours p.r.n." says no "every".
+_HOURS_AS_NEEDED = (
+    rf"(?=(?:{_COUNT})\b(?:{_TO}(?:{_COUNT})\b)?\s?-?\s?(?:hours?|hrs?)\s+(?:as\s+needed|p\.?\s?r\.?\s?n\b))"
+)
 _EVERY = (
-    rf"(?:q\.?\s?|every\s+|each\s+)(?P<low>{_DIGITS}|\b(?:{_WORD_NUMBER})\b)(?:{_TO}(?P<high>{_DIGITS}|(?:{_WORD_NUMBER})))?"
+    rf"(?:q\.?\s?|every\s+|each\s+|{_HOURS_AS_NEEDED})(?P<low>{_DIGITS}|\b(?:{_WORD_NUMBER})\b)(?:{_TO}(?P<high>{_DIGITS}|(?:{_WORD_NUMBER})))?"
     r"\s?-?\s?(?P<unit>h|hr|hrs|hours?|hourly|d|days?|wks?|weeks?|months?|min|minutes?)\b\.?"
 )
-_COUNT = rf"{_DIGITS}|\b(?:{_WORD_NUMBER})"
 _TIMES = (
     rf"(?P<times>{_COUNT})(?:{_TO}(?P<most>{_COUNT}))?\s*(?:x|times)\s*"
     r"(?:/|per|a|each|every)?\s*(?P<each>day|daily|week|weekly)"

@@ -6,6 +6,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from operator import attrgetter
 
 import numpy as np
@@ -23,7 +24,7 @@ from services.nlp_coder.loose import untelling_words
 from services.nlp_coder.phrases import PhraseTable
 from services.nlp_coder.prescriptions import Attribute, parts_by_medication
 from services.nlp_coder.reading import ReadNote
-from services.nlp_coder.sections import OTHER
+from services.nlp_coder.sections import ALLERGIES, OTHER
 from services.nlp_coder.tokens import words_of
 
 # What the labels of each corpus are here. BC5CDR, NCBI Disease and Chia mark symptoms as diseases or conditions.
@@ -127,10 +128,13 @@ def entities_of(
     are marked by the rules of their corpus: there the model's span stands and has the code of the mention in it.
     """
     document = note.document
-    model = _of_model(spans, document)
-    dictionary = of_dictionary(note)
     named = [_of_name(one, document) for one in drugs if _is_medication(one, document)]
-    ranked = [dictionary, named, model] if kind == NOTE or not spans else [model, dictionary]
+    if kind == NOTE or not spans:
+        measured = {word for one in drugs if _is_measured(one, document) for word in range(one.first, one.last)}
+        model = [one for one in _of_model(spans, document) if not _is_plain(one, document, measured)]
+        ranked = [_outside_names(of_dictionary(note), named), named, model]
+    else:
+        ranked = [_of_model(spans, document), of_dictionary(note), named]
     found = _once_each(ranked)
     for one in found:
         if one.origin != _DICTIONARY and one.type != "anatomy":
@@ -159,6 +163,34 @@ def _of_model(spans: Sequence[LabelledWords], document: Document) -> list[FoundE
         if text[end : end + 1] != ":" or (first and sentence[first - 1] == sentence[first]):
             found.append(FoundEntity(type_, first, last, start, end, "model", rules=span.corpus))
     return found
+
+
+@cache
+def _plain_words() -> Mapping[str, frozenset[str]]:
+    return {type_: frozenset(words.split()) for type_, words, _source in rows("entity_plain_words.tsv", 3)}
+
+
+def _is_plain(one: FoundEntity, document: Document, measured: set[int]) -> bool:
+    """Whether it has only words that name nothing ("medications", "alert"), or is a medication that is measured."""
+    if one.type == "medication" and measured.issuperset(range(one.first, one.last)):
+        return True
+    plain = _plain_words().get(one.type)
+    return plain is not None and plain.issuperset(document.words.norms[one.first : one.last])
+
+
+def _outside_names(dictionary: list[FoundEntity], named: Sequence[FoundEntity]) -> list[FoundEntity]:
+    """Without what is part of a longer name: "AF" of "Lotrimin AF" is no fibrillation."""
+    long = {
+        word: one.last - one.first for one in named if one.last - one.first > 1 for word in range(one.first, one.last)
+    }
+    if not long:
+        return dictionary
+    return [
+        one
+        for one in dictionary
+        if one.code.startswith(_STATUSES)
+        or one.last - one.first >= min(long.get(word, 0) for word in range(one.first, one.last))
+    ]
 
 
 def of_dictionary(note: ReadNote) -> list[FoundEntity]:
@@ -191,45 +223,72 @@ def _reading(one: FoundEntity, document: Document) -> Reading:
     ):
         return PLAIN
     reading = document.reading(one.first, one.last, is_asked=True)
-    if one.type == "medication" and reading.status == "hypothetical" and reading.trigger is not None:
-        words = document.words.norms[reading.trigger[0] : reading.trigger[1]]
-        if words[-1:] == ["prn"] or " ".join(words) in _NEEDED:
-            return replace(reading, status="present", trigger=None)
+    if one.type != "medication" or reading.trigger is None:
+        return reading
+    first, last = reading.trigger
+    words = document.words.norms[first:last]
+    is_needed = reading.status == "hypothetical" and (words[-1:] == ["prn"] or " ".join(words[-2:]) in _NEEDED)
+    # "Tylenol No. 3" denies nothing.
+    if is_needed or one.first <= first < one.last:
+        return replace(reading, status="present", trigger=None)
     return reading
 
 
-_DOSED = re.compile(
-    r"\s*\(?\d[\d.,]*\s*-?(?:(?:mg|mcg|g|gm|ml|cc|units?|meq|tabs?|tablets?|caps?|capsules?)(?![A-Za-z])|%)",
-    re.IGNORECASE,
-)
+_UNITS = r"(?:mg|mcg|g|gm|ml|cc|units?|meq|tabs?|tablets?|caps?|capsules?)(?![A-Za-z])"
+_DOSED = re.compile(rf"\s*\(?\d[\d.,]*\s*-?(?:{_UNITS}|%)", re.IGNORECASE)
+_DOSE_OF = re.compile(rf"(?:\d\s*-?{_UNITS}|\bdoses?)\s+(?:of\s+)?$", re.IGNORECASE)
+_DOSE_REACH = 24
+_RESULT = re.compile(r"[\s:=]*(?:(?:was|is|of)\s+)?[<>]?\d")
+_LISTS = frozenset({"medications", ALLERGIES})
+_LEVELS = frozenset({"level", "concentration", "assay", "screen"})
 
 
 def _is_medication(one: DrugMention, document: Document) -> bool:
-    """An everyday word only in a list of medications or before a dose."""
+    """What a laboratory measures is none; an everyday word is one only in a list of medications or beside a dose."""
     if document.in_header(one.first):
         return False
-    if not one.drug.is_everyday:
+    is_listed = document.section_name(one.first) in _LISTS
+    is_measured = _is_measured(one, document)
+    return (not is_measured and (is_listed or not one.drug.is_everyday)) or _is_dosed(one, document)
+
+
+def _is_measured(one: DrugMention, document: Document) -> bool:
+    """Whether it is a level ("digoxin level"), or stands among results with a number and no unit."""
+    if not _LEVELS.isdisjoint(document.words.norms[one.last : one.last + 1]):
         return True
+    end = document.words.ends[one.last - 1]
     return (
-        document.section_name(one.first) == "medications"
-        or _DOSED.match(document.text, document.words.ends[one.last - 1]) is not None
+        document.section_name(one.first) == "laboratory"
+        and _RESULT.match(document.text, end) is not None
+        and not _is_dosed(one, document)
     )
+
+
+def _is_dosed(one: DrugMention, document: Document) -> bool:
+    start, end = document.span(one.first, one.last)
+    before = _DOSE_OF.search(document.text, max(0, start - _DOSE_REACH), start)
+    return before is not None or _DOSED.match(document.text, end) is not None
 
 
 def _once_each(ranked: Sequence[Sequence[FoundEntity]]) -> list[FoundEntity]:
     """Of entities over one another those that stand earlier in `ranked`.
 
-    Places of the body are apart from the rest, and so are statuses: "Aspirin 81" is also a long-term use of aspirin.
+    Statuses are apart from the rest: "Aspirin 81" is also a long-term use of aspirin. Places of the body do not keep
+    others away, and are left out inside them.
     """
     kept: list[FoundEntity] = []
     taken: dict[int, FoundEntity] = {}
     for entities in ranked:
         for one in entities:
-            if one.type == "anatomy" or one.code.startswith(_STATUSES):
+            if one.code.startswith(_STATUSES):
                 kept.append(one)
                 continue
             over = {id(taken[word]): taken[word] for word in range(one.first, one.last) if word in taken}
-            if not over:
+            if one.type == "anatomy":
+                # "chest" of "chest pain" is told with it.
+                if not over:
+                    kept.append(one)
+            elif not over:
                 kept.append(one)
                 for word in range(one.first, one.last):
                     taken[word] = one
@@ -281,7 +340,7 @@ def _attach(found: list[FoundEntity], spans: Sequence[LabelledWords], document: 
         if is_sided and (one.type in _CONDITIONS or one.type == "anatomy"):
             one.attributes += _sides(one, document)
     others = [span for span in spans if (span.corpus, span.label) not in TYPES]
-    values = [span for span in others if (span.corpus, span.label) in _VALUES]
+    values = [span for span in others if (span.corpus, span.label) in _VALUES and not _is_date(span, document)]
     for span, test in zip(values, attach_values(found, values, document), strict=True):
         if test is not None:
             test.attributes += _value(span, document)
@@ -322,7 +381,11 @@ def _nearest(
         if one.type in types and document.sentence[one.first] == sentence:
             is_before = one.last <= span.first
             distance = span.first - one.last if is_before else one.first - span.last
-            is_parted = not (follows and is_before and clauses[one.last - 1] == clauses[span.first])
+            is_same = clauses[one.last - 1] == clauses[span.first]
+            # "Pulse is 80, temperature 98": the 80 is never the temperature's.
+            if follows and not is_before and not is_same:
+                continue
+            is_parted = not (follows and is_before and is_same)
             place = is_parted, distance, not is_before
             if distance >= 0 and (best is None or place < best[0]):
                 best = place, one
@@ -338,6 +401,14 @@ def attach_values(
 ) -> list[FoundEntity | None]:
     """Of each result the test that it belongs to: of a number the one before it in its clause, else the closest."""
     return [_nearest(span, found, document, _TESTS, follows=_has_number(span, document)) for span in values]
+
+
+_DATE = re.compile(r"\W*\d{1,2}([/-])\d{1,2}\1(?:\d{4}|\d{2})\W*")
+
+
+def _is_date(span: LabelledWords, document: Document) -> bool:
+    """A date is when, not what."""
+    return _DATE.fullmatch(document.text, *document.span(span.first, span.last)) is not None
 
 
 def _has_number(span: LabelledWords, document: Document) -> bool:

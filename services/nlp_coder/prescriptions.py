@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
+from operator import attrgetter
 
 from services.nlp_coder.data_files import rows
 from services.nlp_coder.document import Document
-from services.nlp_coder.dosing import Dose, Frequency, Part, parts_of
+from services.nlp_coder.dosing import Dose, Frequency, Part, normal_count, parts_of
 from services.nlp_coder.sections import ALLERGIES
 
 # Characters after a name, and before it, in which its parts are looked for.
@@ -44,7 +45,8 @@ decrease decreased decreasing titrate titrated titrating taper tapered tapering 
 changed changing reduce reduced reducing adjust adjusted adjusting d dc dcd discontinue discontinued discontinuing
 stop stopped stopping stops quit off came taken weaned longer cease ceased hold holding held withhold withheld
 withholding allergic allergy allergies intolerant intolerance sensitive sensitivity reaction anaphylaxis
-anaphylactic hives hive rash itching swelling cause causes
+anaphylactic hives hive rash itching swelling cause causes place uses back backed go going gone went put get getting
+written switching
 """
 _STATUS_WORDS = frozenset(_STATUS_WORDS_TEXT.split())
 
@@ -56,12 +58,15 @@ def parts_by_medication(document: Document, places: Sequence[Place]) -> list[lis
     name, or with "of", is the name's.
     """
     found: list[list[Attribute]] = [[] for _place in places]
+    told = _Told()
     for number, (start, end) in enumerate(places):
         sentence = bisect_right(document.sentence_starts, start) - 1
         stop = _sentence_end(document, sentence)
         following = places[number + 1][0] if number + 1 < len(places) else len(document.text)
         is_followed = following < stop
-        own = _with_bare_dose(document, end, _parts(document, end, min(stop, following, end + _AFTER)))
+        own = _with_bare_doses(
+            document.text, end, _parts(document, end, _reach(document.text, end, min(stop, following)))
+        )
         if is_followed:
             taken = _of_next(document.text, own, end, following)
             found[number + 1] += map(_attribute, taken)
@@ -72,8 +77,11 @@ def parts_by_medication(document: Document, places: Sequence[Place]) -> list[lis
             own = [*_of_next(document.text, before, begin, start), *own]
         found[number] += map(_attribute, own)
         last = places[number - 1][1] if number else 0
-        if status := _status(document, sentence, (last, start, end), min(stop, following)):
+        status = _status(document, sentence, (last, start, end), min(stop, following), told)
+        if status is not None:
             found[number].append(status)
+    _share_status(document.text, places, found, told)
+    _share_counts(document.text, places, found)
     return [_settled(own) for own in found]
 
 
@@ -85,18 +93,56 @@ def _parts(document: Document, start: int, end: int) -> list[Part]:
     return list(parts_of(document.text, start, end, norms)) if norms else []
 
 
+# What follows one of these words is no longer said of the medication: "tried Advair but got vaginal irritation".
+_TAKING = r"he|she|the patient|patient|(?:is|was|were) (?:taken|given|administered|started|continued|[a-z]+creased)"
+_PARTED = re.compile(
+    rf"\b(?:but|because|although|however|since|whereas|who|which(?! (?:{_TAKING})\b))\b", re.IGNORECASE
+)
+
+
+def _reach(text: str, end: int, stop: int) -> int:
+    """How far from a name its parts may stand."""
+    limit = min(stop, end + _AFTER)
+    parted = _PARTED.search(text, end, limit)
+    return parted.start() if parted else limit
+
+
 # "Lipitor 20 at bedtime", "Toprol XL 100 daily": the unit goes without saying.
 _BARE = re.compile(r"\s+(?:at\s+)?(?P<amount>\d+(?:\.\d+)?(?:-\d+(?:\.\d+)?)?)\s+")
+# "Norco 10/325 one to two every six hours", "Flecainide 200 in the morning and 100 in the evening": at most so many
+# are counted, unless the first amount had no unit either.
+_COUNTED = re.compile(
+    r"[\s,(](?P<amount>[\d.]+(?:\s*(?:-|to|or)\s*[\d.]+)?|[A-Za-z]+(?:\s+(?:to|or)\s+[A-Za-z]+)?)\s+$"
+)
+_MOST_COUNTED = 10
+_COUNTED_REACH = 16
+_TAKEN = frozenset({"route", "frequency"})
+# "Three infusions of" counts them.
+_THINGS = frozenset({"infusion", "injection"})
 
 
-def _with_bare_dose(document: Document, end: int, parts: list[Part]) -> list[Part]:
-    """A number between a name and its route or frequency is a dose in a unit that nobody says."""
-    bare = _BARE.match(document.text, end)
-    if bare is None or not any(part.start == bare.end() and part.name in ("route", "frequency") for part in parts):
-        return parts
-    low, _dash, high = bare["amount"].partition("-")
-    dose = Dose(float(low), float(high) if high else None, "")
-    return [Part("dose", *bare.span("amount"), dose), *parts]
+def _with_bare_doses(text: str, end: int, parts: list[Part]) -> list[Part]:
+    """A number between a name and its route or frequency, or right before one, is a dose in a unit that nobody says."""
+    bare = _BARE.match(text, end)
+    is_bare = bare is not None and any(part.start == bare.end() and part.name in _TAKEN for part in parts)
+    found = []
+    if bare is not None and is_bare:
+        low, _dash, high = bare["amount"].partition("-")
+        found.append(Part("dose", *bare.span("amount"), Dose(float(low), float(high) if high else None, "")))
+    for part in parts:
+        if part.name not in _TAKEN or part.value in _THINGS:
+            continue
+        counted = _COUNTED.search(text, max(end, part.start - _COUNTED_REACH), part.start)
+        dose = normal_count(counted["amount"]) if counted else None
+        if counted is None or dose is None or (dose.amount > _MOST_COUNTED and not is_bare):
+            continue
+        first, last = counted.span("amount")
+        if (
+            not any(one.start < last and first < one.end for one in (*parts, *found))
+            and text[first - 4 : first] != "No. "
+        ):
+            found.append(Part("dose", first, last, dose))
+    return sorted([*parts, *found], key=attrgetter("start"))
 
 
 def _sentence_end(document: Document, sentence: int) -> int:
@@ -151,16 +197,39 @@ _STATUS_REACH = 100
 def _cues(side: str) -> re.Pattern[str]:
     cues = [(pattern, status) for pattern, status, own, _source in rows("medication_status.tsv", 4) if own == side]
     names = {f"{status}_{number}": pattern for number, (pattern, status) in enumerate(cues)}
-    return re.compile(
-        "|".join(rf"(?P<{name}>\b(?<!not )(?:{pattern})(?!\w))" for name, pattern in names.items()), re.IGNORECASE
-    )
+    return re.compile("|".join(rf"(?P<{name}>\b(?:{pattern})(?!\w))" for name, pattern in names.items()), re.IGNORECASE)
 
 
-def _status(document: Document, sentence: int, places: tuple[int, int, int], stop: int) -> Attribute | None:
+# What is not done, or may be, is no status: "has not been taking", "cannot be taken off", "may be stopped".
+_DENIED = re.compile(r"(?:\b(?:not|cannot|never|without|may|might|could)|n't)\s+(?:\w+\s+){0,2}$", re.IGNORECASE)
+_DENIED_REACH = 32
+# Between a cue and a name they make the name another matter: "allergy and due to being on Coumadin".
+_OTHER_MATTER = re.compile(
+    r"\b(?:but|because|although|however|since|whereas|due to)\b|;"
+    r"|\b(?:following|after|instead of|rather than|than|despite)(?: (?:the|his|her))?\s*$",
+    re.IGNORECASE,
+)
+
+
+# "sulfa allergies"
+_ALLERGY = re.compile(r"[\s-]+(allerg(?:y|ies|ic)\b)", re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class _Told:
+    """What was told after names so far: the places of such cues, and by the start of a name its status."""
+
+    cues: list[Place] = field(default_factory=list)
+    of: dict[int, Attribute] = field(default_factory=dict)
+
+
+def _status(
+    document: Document, sentence: int, places: tuple[int, int, int], stop: int, told: _Told
+) -> Attribute | None:
     """What follows a name holds first ("was stopped"), then what stands nearest before it in its sentence.
 
     places: end of the medication before, start and end of this one. A change is of one medication, all else may be said
-    of several: "increase Lasix, Lovenox daily".
+    of several: "increase Lasix, Lovenox daily". What was told after another name is that name's alone.
     """
     text, (before, start, end) = document.text, places
     word = bisect_right(document.words.starts, start) - 1
@@ -168,14 +237,78 @@ def _status(document: Document, sentence: int, places: tuple[int, int, int], sto
     last = min(bisect_right(document.sentence, sentence, lo=word), word + _STATUS_REACH)
     if _STATUS_WORDS.isdisjoint(document.words.norms[first:last]):
         return _by_section(document, word)
+    if allergy := _ALLERGY.match(text, end):
+        return Attribute("status", *allergy.span(1), "allergy")
     for match in _cues("after").finditer(text, end, stop):
-        return _told(match)
+        if not _is_denied(text, end, match.start()) and not _OTHER_MATTER.search(text, end, match.start()):
+            told.cues.append(match.span())
+            told.of[start] = _said(match)
+            return told.of[start]
+    begin = document.words.starts[first]
     nearest = None
-    for match in _cues("before").finditer(text, document.words.starts[first], start):
-        nearest = match
-    if nearest is not None and (nearest.start() >= before or _told(nearest).value != "changed"):
-        return _told(nearest)
+    for match in _cues("before").finditer(text, begin, start):
+        if not any(match.start() < cue[1] and cue[0] < match.end() for cue in told.cues):
+            nearest = match
+    if (
+        nearest is not None
+        and (nearest.start() >= before or _said(nearest).value != "changed")
+        and not _is_denied(text, begin, nearest.start())
+        and not _OTHER_MATTER.search(text, nearest.end(), start)
+    ):
+        return _said(nearest)
     return _by_section(document, word)
+
+
+def _is_denied(text: str, begin: int, cue: int) -> bool:
+    return _DENIED.search(text, max(begin, cue - _DENIED_REACH), cue) is not None
+
+
+# Between names of one enumeration; only a plural verb, or none, tells of more than the last.
+_COMMA = re.compile(r"[\s,/&]*(?:\b(?:and|or|as well as)\b[\s,]*)?")
+_AND = re.compile(r"\b(?:and|or|as well as)\b|[&/]")
+_SINGULAR = re.compile(r"(?:was|is|has)\b", re.IGNORECASE)
+
+
+def _share_status(text: str, places: Sequence[Place], found: list[list[Attribute]], told: _Told) -> None:
+    """Have "antibiotics and Solu-Medrol 1 g daily were started" tell it of both."""
+    shared: Attribute | None = None
+    for number in range(len(places) - 2, -1, -1):
+        start, following = places[number][0], places[number + 1][0]
+        own = told.of.get(following)
+        if own is not None:
+            shared = None if _SINGULAR.match(text, own.start) else own
+        rest = _between(text, places[number][1], following, found[number]) if shared is not None else ""
+        if shared is None or start in told.of or not _COMMA.fullmatch(rest) or (own and not _AND.search(rest)):
+            shared = None
+            continue
+        found[number][:] = [*(one for one in found[number] if one.name != "status"), shared]
+
+
+_WITH = re.compile(r"\s+(?:with|plus|\+)\s+")
+_COUNTED_UNITS = frozenset({"", "{tbl}", "{capsule}", "{pill}"})
+
+
+def _share_counts(text: str, places: Sequence[Place], found: list[list[Attribute]]) -> None:
+    """Have "calcium with vitamin D 1 tablet twice a day", which is one product, count for both names."""
+    for number in range(len(places) - 1):
+        own, others = found[number], found[number + 1]
+        doses = [one.dose for one in others if one.dose is not None and one.name == "dose"]
+        if (
+            all(one.name == "status" for one in own)
+            and _WITH.fullmatch(text, places[number][1], places[number + 1][0])
+            and all(dose.unit in _COUNTED_UNITS for dose in doses)
+        ):
+            own += [one for one in others if one.name != "status"]
+
+
+def _between(text: str, end: int, following: int, own: Sequence[Attribute]) -> str:
+    """What stands between two names beside the parts of the first."""
+    rest, last = [], end
+    for one in sorted(own, key=attrgetter("start")):
+        if last <= one.start < following and one.name != "status":
+            rest.append(text[last : one.start])
+            last = one.end
+    return "".join([*rest, text[last:following]])
 
 
 def _by_section(document: Document, word: int) -> Attribute | None:
@@ -186,5 +319,5 @@ def _by_section(document: Document, word: int) -> Attribute | None:
     return Attribute("status", section.start, section.body, "allergy")
 
 
-def _told(match: re.Match[str]) -> Attribute:
+def _said(match: re.Match[str]) -> Attribute:
     return Attribute("status", match.start(), match.end(), str(match.lastgroup).rpartition("_")[0])
