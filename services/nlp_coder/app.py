@@ -22,6 +22,7 @@ from services.nlp_coder.entities import EntityReader, load_entity_tables
 from services.nlp_coder.entity_model import NOTE_ENTITIES, load_note_entities
 from services.nlp_coder.features import load_vocabulary
 from services.nlp_coder.grpc_api import NlpCoderApi
+from services.nlp_coder.guesses import guess_table
 from services.nlp_coder.handlers import Coder, code_received_note, warm_up
 from services.nlp_coder.language import load_languages
 from services.nlp_coder.models import ICD_CODER, IcdCoder
@@ -48,6 +49,7 @@ def make_coder(settings: NlpCoderSettings, triton: Inference, clock: Clock) -> C
         report_terms=load_report_terms(),
         languages=languages,
         icd_coder=model,
+        guesses=guess_table(model.vocabulary.codes, reader.code_set),
         entities=_entity_reader(settings, triton, model.served.turns) if settings.entities else None,
         clock=clock,
         max_note_chars=settings.max_note_chars,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from services.nlp_coder.assertion import Reading
 from services.nlp_coder.code_relations import as_published
-from services.nlp_coder.code_set import category_of
+from services.nlp_coder.code_set import CodeSet, category_of
 from services.nlp_coder.dictionary import Term
 from services.nlp_coder.document import Document, word_range
 from services.nlp_coder.evidence import ChronicConditions, ReadMention, is_current
@@ -22,6 +22,10 @@ from services.nlp_coder.ranking import Candidates, Ranker, alone
 from services.nlp_coder.reading import Reader, ReadNote
 
 LONGEST_RANKING = 100
+# Who proposes a code that no words of the note name.
+MODEL = "model"
+# Who adds history, family and status codes.
+GUIDELINE = "guideline"
 Span = tuple[int, int]
 # Characters of words, ascending, and the words, normalised.
 _Words = tuple[list[Span], list[str]]
@@ -30,7 +34,7 @@ _MODEL_AGREES = 0.02
 # Reasons to withhold a code whose words are those of mentions that are not the patient's.
 _SAID_OTHERWISE = frozenset({"denied", "family", "other", "hypothetical"})
 # Illness, and death, of unknown cause: said in so many words or not at all.
-_NEVER_GUESSED = frozenset({"R69", "R99"})
+NEVER_GUESSED = frozenset({"R69", "R99"})
 # Where clinicians state diagnoses.
 _DIAGNOSTIC_SECTIONS = frozenset({"assessment", "impression"})
 # Words that a line may have beside the diagnosis that it states: "chronic", "stable", "to bone".
@@ -118,7 +122,7 @@ class _Proposed:
     def origin(self) -> str:
         """Who proposes it."""
         if self.guessed:
-            return "model"
+            return MODEL
         agrees = self.scored is not None and self.scored.support >= _MODEL_AGREES
         return "dictionary+model" if agrees else "dictionary"
 
@@ -131,7 +135,7 @@ class _Places(dict[int, tuple[Span, str]]):
         self.document, self._words = basis.note.document, basis.occurrences.words
 
     def __missing__(self, position: int) -> tuple[Span, str]:
-        place = self[position] = _place(self.document, *self._words[position])
+        place = self[position] = _place(self.document, *self._words[position].tolist())
         return place
 
     def words(self, positions: Sequence[int]) -> _Words:
@@ -197,7 +201,7 @@ def _proposed(basis: Basis, ranker: Ranker, threshold: float, reader: Reader) ->
         own, apart, by_model = evidence.get(code), loose.get(code), scored.get(code)
         patients: Sequence[ReadMention] = own.patients if own is not None else ()
         others: Sequence[ReadMention] = own.others if own is not None else ()
-        is_read = by_model is not None and by_model.positions and code not in _NEVER_GUESSED
+        is_read = by_model is not None and by_model.positions and code not in NEVER_GUESSED
         if patients or apart is not None or is_read:
             if score < threshold and any(_is_stated(read, basis.note.document, reader.chronic) for read in patients):
                 score = threshold  # noqa: PLW2901 - the same code's score, raised
@@ -274,14 +278,14 @@ def _ranked(one: _Proposed, withheld: Withheld | None, reader: Reader) -> Ranked
         document = one.places.document
         spans = [document.span(read.mention.first, read.mention.last) for read in one.others]
         terms = _unique([read.phrase for read in one.others])
-    display, billable = _published(code, reader)
+    display, billable = published(code, reader.code_set)
     is_selected = one.selected and withheld is None
     return RankedCode(code, display, one.score, is_selected, spans, terms, one.origin, reading, billable, withheld)
 
 
 def _added(added: HistoryCode, score: float, document: Document, reader: Reader) -> RankedCode:
     """A history, family or status code."""
-    display, billable = _published(added.code, reader)
+    display, billable = published(added.code, reader.code_set)
     places = [_place(document, first, last) for first, last in added.words]
     return RankedCode(
         code=added.code,
@@ -290,18 +294,18 @@ def _added(added: HistoryCode, score: float, document: Document, reader: Reader)
         selected=True,
         spans=_merged([span for span, _term in places]),
         terms=_unique([term for _span, term in places]),
-        origin="guideline",
+        origin=GUIDELINE,
         reading=added.reading,
         billable=billable,
     )
 
 
-def _published(code: str, reader: Reader) -> tuple[str, bool]:
+def published(code: str, code_set: CodeSet) -> tuple[str, bool]:
     """Name of a code, and whether it is complete; a code of another release has its category's name."""
-    known = reader.code_set.codes.get(code)
+    known = code_set.codes.get(code)
     if known is not None:
         return known.display, known.billable
-    above = reader.code_set.codes.get(as_published(code, reader.code_set) or category_of(code))
+    above = code_set.codes.get(as_published(code, code_set) or category_of(code))
     return (above.display if above else ""), False
 
 

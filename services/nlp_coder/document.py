@@ -50,9 +50,14 @@ class Grammar:
 
 @dataclass(slots=True)
 class Columns:
-    """Of each word its number and, as the lists of `Document` have them, sentence, stop and clause: int64 [words]."""
+    """Of each word its number and, as the lists of `Document` have them, place, sentence, stop and clause.
+
+    All int64 [words].
+    """
 
     numbers: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
     sentence: NDArray[np.int64]
     stops: NDArray[np.int64]
     clauses: NDArray[np.int64]
@@ -150,7 +155,7 @@ def read(text: str, grammar: Grammar) -> Document:
         np.array(each, dtype=np.int64) for each in (starts, [one.start for one in parts])
     )
     of_sentence, of_section, stops, clauses = kernels.layout(characters, first, last, sentence_starts, section_starts)
-    columns = Columns(numbers, of_sentence, stops, clauses)
+    columns = Columns(numbers, first, last, of_sentence, stops, clauses)
     sentence, section_index = of_sentence.tolist(), of_section.tolist()
     found = triggers.find_triggers(grammar.triggers, _answering(text, words, columns.numbers), columns.stops)
     by_sentence: dict[int, list[Trigger]] = {}

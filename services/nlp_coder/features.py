@@ -71,14 +71,19 @@ class Vocabulary:
 
 @dataclass(frozen=True, slots=True)
 class Occurrences:
-    """Model input of one note, in order: term ids, tf-idf weights, and the words (first, after the last) of each."""
+    """Model input of one note, in order: term ids, tf-idf weights, and the words of each.
+
+    words: int64 [N, 2], the first and the one after the last.
+    """
 
     token_ids: NDArray[np.int64]
     weights: NDArray[np.float32]
-    words: Sequence[tuple[int, int]]
+    words: NDArray[np.int64]
 
 
-NO_OCCURRENCES = Occurrences(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32), ())
+NO_OCCURRENCES = Occurrences(
+    np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32), np.zeros((0, 2), dtype=np.int64)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +190,8 @@ def model_inputs(windows: Sequence[Occurrences], candidates: Candidates, vocabul
     inputs = []
     for number, window in enumerate(windows):
         # What stands before the first known term or after the last belongs to the first and the last window.
-        first = window.words[0][0] if number else 0
-        last = window.words[-1][0] if number < len(windows) - 1 else sys.maxsize
+        first = int(window.words[0, 0]) if number else 0
+        last = int(window.words[-1, 0]) if number < len(windows) - 1 else sys.maxsize
         chosen = np.array(_mentioned(candidates.places, first, last), dtype=np.int64)
         of_codes, of_categories = (column[chosen] for column in columns)
         evidence = candidates.evidence[chosen]
@@ -202,14 +207,14 @@ def _mentioned(places: Sequence[Sequence[int]], first: int, last: int) -> list[i
 def _distinct(window: Occurrences) -> Occurrences:
     """Each term once, with all of its weight, at its first place: half the work for the model, the same sums."""
     token_ids, weights, first = kernels.distinct(window.token_ids, window.weights)
-    return Occurrences(token_ids, weights, [window.words[index] for index in first.tolist()])
+    return Occurrences(token_ids, weights, window.words[first])
 
 
 def _weighed(known: _Known, vocabulary: Vocabulary) -> Occurrences:
     """Occurrences with their share of the vector of all of them (sublinear tf-idf, Euclidean length at most 1)."""
-    token_ids, firsts, lasts = known.T.copy()
+    token_ids = known[:, 0].copy()
     weights = kernels.weights_of(token_ids, vocabulary.idf, vocabulary.least_length)
-    return Occurrences(token_ids, weights, list(zip(firsts.tolist(), lasts.tolist(), strict=True)))
+    return Occurrences(token_ids, weights, known[:, 1:].copy())
 
 
 def padded(batch: Sequence[ModelInput]) -> dict[str, NDArray[Any]]:

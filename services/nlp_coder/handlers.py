@@ -32,6 +32,7 @@ from services.nlp_coder.entity_features import EntityInput, encoded
 from services.nlp_coder.entity_model import NOTE, EntityPrediction
 from services.nlp_coder.features import ModelInput, model_inputs, windows_in
 from services.nlp_coder.findings import Finding, findings_of, is_report
+from services.nlp_coder.guesses import Guess, GuessTable, set_apart, warm_up_guesses
 from services.nlp_coder.language import Languages, reason_not_to_read
 from services.nlp_coder.models import IcdCoder, Prediction, joined
 from services.nlp_coder.note_kind import RADIOLOGY, UNKNOWN, kind_of, load_kind_cues
@@ -65,6 +66,7 @@ class Coder:
     report_terms: ReportTerms
     languages: Languages
     icd_coder: IcdCoder
+    guesses: GuessTable
     entities: EntityReader | None
     clock: Clock
     max_note_chars: int
@@ -204,7 +206,8 @@ def _words(note: ReadNote, drugs: Sequence[DrugMention], entities: EntityReader 
 def warm_up(deps: Coder) -> None:
     """Have everything compiled, or loaded, that reading a note needs, so that none waits for it."""
     for text in _WARMING:
-        _read(text, "", deps)
+        note = _read(text, "", deps).note
+        warm_up_guesses(note, deps.guesses)
 
 
 # With and without characters beyond ASCII, since loops over either are compiled on their own.
@@ -266,13 +269,18 @@ def _fill(coded: NoteCoded, prepared: _Prepared, answers: _Answers, deps: Coder,
     """Whether everything that was read is in the answer, which Kafka has to take in one message."""
     document, prediction = prepared.note.document, answers.codes
     entities = _entities(prepared, answers.entities, deps)
-    basis = Basis(
-        prepared.note, prepared.candidates, joined([window.occurrences for window in prepared.inputs]), prediction
-    )
+    occurrences = joined([window.occurrences for window in prepared.inputs])
+    guesses: list[Guess] = []
+    if prediction is not None and wanted.assigned is not None:
+        # An audit may ask for any code.
+        prediction = prediction.whole(deps.guesses.codes)
+    elif prediction is not None:
+        prediction, guesses = set_apart(prediction, prepared.note, occurrences, deps.ranker.threshold, deps.guesses)
+    basis = Basis(prepared.note, prepared.candidates, occurrences, prediction)
     codes = ranked_codes(basis, deps.ranker, deps.reader, prepared.kind)
     coded.kind_detected = prepared.kind if coded.kind in UNKNOWN else ""
     messages.add_sections(coded, document)
-    messages.add_codes(coded, codes)
+    messages.add_codes(coded, codes, guesses)
     messages.add_entities(coded, entities)
     messages.add_findings(coded, prepared.findings)
     coded.report_modality = modality_of(document) if prepared.findings else ""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vigil.v1.meta_pb2 import ModelVersion
 
 from services.nlp_coder.batching import Row
-from services.nlp_coder.features import ModelInput, Occurrences, Vocabulary, batch_length, padded
+from services.nlp_coder.features import NO_OCCURRENCES, ModelInput, Occurrences, Vocabulary, batch_length, padded
 from services.nlp_coder.outage import Outage
 from services.nlp_coder.ranking import NO_CANDIDATES
 from services.nlp_coder.serving import Inference, Model, ServedModel, probabilities
@@ -22,7 +22,7 @@ OUTPUTS = ("probability", "support", "top_codes", "positions", "contributions")
 # How many occurrences make the largest tensors of the graph 100 MB.
 MOST_OCCURRENCES = 8192
 # Words that carry less than this are noise beside the prior.
-_LEAST_CONTRIBUTION = 0.005
+LEAST_CONTRIBUTION = np.float32(0.005)
 
 
 @dataclass(slots=True)
@@ -40,11 +40,41 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
+class Proposed:
+    """What the model proposes beside the candidates, as it answered: [G] codes by their column, [G, P] their words."""
+
+    columns: NDArray[np.int64]
+    probability: NDArray[np.float32]
+    support: NDArray[np.float32]
+    positions: NDArray[np.int64]
+    contributions: NDArray[np.float32]
+
+    def scored(self, rows: Sequence[int], codes: Sequence[str]) -> dict[str, Scored]:
+        """Some of them by code. codes: by column."""
+        useful = (self.contributions >= LEAST_CONTRIBUTION).sum(axis=1)
+        found = {}
+        for row in rows:
+            code = codes[self.columns[row]]
+            # Heaviest first: what is useful stands before what is not.
+            positions = self.positions[row, : useful[row]].tolist()
+            found[code] = Scored(code, float(self.probability[row]), float(self.support[row]), positions)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
-    """The candidates of a note, and what else the model proposes, by code."""
+    """The candidates of a note by code, and what else the model proposes: with them, or apart as `proposed`."""
 
     scored: Mapping[str, Scored]
     version: ModelVersion
+    proposed: Proposed | None = None
+
+    def whole(self, codes: Sequence[str]) -> Prediction:
+        """All by code. codes: by column."""
+        if self.proposed is None:
+            return self
+        rows = range(len(self.proposed.columns))
+        return Prediction({**self.scored, **self.proposed.scored(rows, codes)}, self.version)
 
 
 @dataclass(slots=True)
@@ -66,7 +96,7 @@ class IcdCoder:
         Positions in the answer count through the windows, one after the other. Raises ModelUnavailable when Triton
         has been away for as long as notes wait.
         """
-        return merged(candidates, windows, await self.served.rows(windows), self.vocabulary)
+        return merged(candidates, windows, await self.served.rows(windows), self.vocabulary.codes)
 
     async def probe(self) -> None:
         """A real inference of two known terms, for readiness. Ends a known outage when it works.
@@ -85,7 +115,7 @@ def _rows_of_length(length: int) -> int:
 
 
 _TWO_TERMS = ModelInput(
-    Occurrences(np.array([1, 2], dtype=np.int64), np.array([0.5, 0.5], dtype=np.float32), [(0, 1), (1, 2)]),
+    Occurrences(np.array([1, 2], dtype=np.int64), np.array([0.5, 0.5], dtype=np.float32), np.array([(0, 1), (1, 2)])),
     np.zeros(0, dtype=np.int64),
     np.zeros(0, dtype=np.int64),
     NO_CANDIDATES.evidence,
@@ -99,45 +129,53 @@ def joined(windows: Sequence[Occurrences]) -> Occurrences:
     return Occurrences(
         np.concatenate([np.array([], dtype=np.int64), *(window.token_ids for window in windows)]),
         np.concatenate([np.array([], dtype=np.float32), *(window.weights for window in windows)]),
-        [words for window in windows for words in window.words],
+        np.concatenate([NO_OCCURRENCES.words, *(window.words for window in windows)]),
     )
 
 
 def merged(
-    candidates: Sequence[str], windows: Sequence[ModelInput], rows: Sequence[Row], vocabulary: Vocabulary
+    candidates: Sequence[str], windows: Sequence[ModelInput], rows: Sequence[Row], codes: Sequence[str]
 ) -> Prediction:
-    """One prediction from those of the windows: the largest probability, and the words of the window that gave it."""
-    begins = accumulate((len(window.occurrences.words) for window in windows), initial=0)
+    """One prediction from those of the windows: the largest probability, and the words of the window that gave it.
+
+    codes: by the column of the model's weights.
+    """
     if len(windows) == 1:
-        found = _scored(candidates, windows[0], rows[0].outputs, 0, vocabulary)
-        return Prediction({scored.code: scored for scored in found}, rows[0].version)
+        outputs = rows[0].outputs
+        return Prediction(_asked(candidates, windows[0], outputs, 0), rows[0].version, _proposed(outputs, 0))
     best: dict[str, Scored] = {}
+    begins = accumulate((len(window.occurrences.words) for window in windows), initial=0)
     for begin, window, row in zip(begins, windows, rows, strict=False):
-        for scored in _scored(candidates, window, row.outputs, begin, vocabulary):
+        proposed = _proposed(row.outputs, begin)
+        asked = _asked(candidates, window, row.outputs, begin)
+        for scored in {**asked, **proposed.scored(range(len(proposed.columns)), codes)}.values():
             known = best.get(scored.code)
             if known is None or scored.probability > known.probability:
                 best[scored.code] = scored
     return Prediction(best, rows[0].version)
 
 
-def _scored(
-    candidates: Sequence[str],
-    window: ModelInput,
-    outputs: Mapping[str, NDArray[Any]],
-    begin: int,
-    vocabulary: Vocabulary,
-) -> list[Scored]:
-    """Codes of a window whose occurrences begin at `begin`: first the candidates, their padding, then the likeliest."""
-    proposed = [vocabulary.codes[column] for column in outputs["top_codes"].tolist()]
-    asked = candidates if window.chosen is None else [candidates[index] for index in window.chosen.tolist()]
-    names = [*asked, *proposed]
-    # Between them stands padding.
-    padding = slice(len(asked), len(outputs["probability"]) - len(proposed))
-    probability, support = outputs["probability"].tolist(), outputs["support"].tolist()
-    # Heaviest first: what is useful stands before what is not.
-    useful = (outputs["contributions"] >= _LEAST_CONTRIBUTION).sum(axis=1).tolist()
-    positions = (outputs["positions"] + begin if begin else outputs["positions"]).tolist()
-    for column in (probability, support, useful, positions):
-        del column[padding]
+def _asked(
+    candidates: Sequence[str], window: ModelInput, outputs: Mapping[str, NDArray[Any]], begin: int
+) -> dict[str, Scored]:
+    """The candidates of a window whose occurrences begin at `begin`: the first rows of the outputs."""
+    names = candidates if window.chosen is None else [candidates[index] for index in window.chosen.tolist()]
+    count = len(names)
+    probability, support = outputs["probability"][:count].tolist(), outputs["support"][:count].tolist()
+    useful = (outputs["contributions"][:count] >= LEAST_CONTRIBUTION).sum(axis=1).tolist()
+    positions = (outputs["positions"][:count] + begin).tolist()
     on = [places[:number] for places, number in zip(positions, useful, strict=True)]
-    return list(map(Scored, names, probability, support, on))
+    return dict(zip(names, map(Scored, names, probability, support, on), strict=True))
+
+
+def _proposed(outputs: Mapping[str, NDArray[Any]], begin: int) -> Proposed:
+    """What the model proposes in a window whose occurrences begin at `begin`: the last rows, after some padding."""
+    first = len(outputs["probability"]) - len(outputs["top_codes"])
+    # Copied, as an answer of Triton cannot be written to, which is another type for compiled loops.
+    return Proposed(
+        outputs["top_codes"].copy(),
+        outputs["probability"][first:].copy(),
+        outputs["support"][first:].copy(),
+        outputs["positions"][first:] + begin,
+        outputs["contributions"][first:].copy(),
+    )

@@ -21,7 +21,7 @@ def occurrences(count: int, seed: int = 0) -> Occurrences:
     rng = np.random.default_rng(seed)
     ids = rng.integers(1, len(load_vocabulary(FOLDER / "assets").ids), count)
     weights = rng.random(count, dtype=np.float32) / 10
-    return Occurrences(ids, weights, [(index, index + 1) for index in range(count)])
+    return Occurrences(ids, weights, np.array([(index, index + 1) for index in range(count)]).reshape(-1, 2))
 
 
 def test_configuration_vocabulary_and_file_name_the_same_model() -> None:

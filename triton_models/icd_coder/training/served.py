@@ -26,7 +26,7 @@ THRESHOLDS = tuple(hundredths / 100 for hundredths in range(18, 37))
 
 # Training keeps no words of what only the model proposes: the note's first word stands for them, which is hardly ever
 # a name of something. The rules about whose words a guess borrows thus rarely speak here; users see them more often.
-_NOWHERE = Occurrences(np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.float32), [(0, 1)])
+_NOWHERE = Occurrences(np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.float32), np.array([(0, 1)]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,125 @@
+"""Codes that only the model proposes and nobody selects: most of a ranking, and all of it known to the model's graph.
+
+Nothing that the text says in words is about them, so no rule asks for them, and they go into the answer as they come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from vigil.v1.meta_pb2 import ModelVersion
+from vigil.v1.notes_pb2 import NoteCode, NoteCoded
+
+from services.nlp_coder import guess_kernels
+from services.nlp_coder.code_set import CodeSet, category_of
+from services.nlp_coder.coding import MODEL, NEVER_GUESSED, published
+from services.nlp_coder.document import Document
+from services.nlp_coder.features import Occurrences
+from services.nlp_coder.models import LEAST_CONTRIBUTION, Prediction, Proposed
+from services.nlp_coder.reading import ReadNote
+
+_CODES_TAG = NoteCoded.DESCRIPTOR.fields_by_name["codes"].number << 3 | 2
+_LINE = "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class GuessTable:
+    """What an answer says of each code that the model knows, by the column of its weights.
+
+    columns: of a code. of_category: columns by category. always_told: those that no guess may name. ranks: places in
+    the order of the codes. heads: code, name and origin as bytes of a `NoteCode`, from bounds[column] to the next.
+    """
+
+    codes: Sequence[str]
+    columns: Mapping[str, int]
+    of_category: Mapping[str, NDArray[np.int64]]
+    always_told: NDArray[np.bool_]
+    ranks: NDArray[np.int64]
+    heads: NDArray[np.uint8]
+    bounds: NDArray[np.int64]
+    billable: NDArray[np.bool_]
+
+
+# A code, its score, and a `NoteCoded` message that holds it alone.
+Guess = tuple[str, float, bytes]
+
+
+def place_of(guess: Guess) -> tuple[float, str]:
+    """Rankings ascend by it."""
+    return -guess[1], guess[0]
+
+
+def guess_table(codes: Sequence[str], code_set: CodeSet) -> GuessTable:
+    """codes: by column."""
+    known = [published(code, code_set) for code in codes]
+    heads = [
+        NoteCode(code=code, display=display, origin=MODEL).SerializeToString()
+        for code, (display, _billable) in zip(codes, known, strict=True)
+    ]
+    by_category: dict[str, list[int]] = {}
+    for column, code in enumerate(codes):
+        by_category.setdefault(category_of(code), []).append(column)
+    return GuessTable(
+        codes,
+        {code: column for column, code in enumerate(codes)},
+        {category: np.array(columns, dtype=np.int64) for category, columns in by_category.items()},
+        np.array([code in NEVER_GUESSED for code in codes], dtype=np.bool_),
+        np.argsort(np.argsort(np.array(codes))).astype(np.int64),
+        np.frombuffer(b"".join(heads), dtype=np.uint8),
+        np.cumsum([0, *map(len, heads)], dtype=np.int64),
+        np.array([billable for _display, billable in known], dtype=np.bool_),
+    )
+
+
+def set_apart(
+    prediction: Prediction, note: ReadNote, occurrences: Occurrences, threshold: float, table: GuessTable
+) -> tuple[Prediction, list[Guess]]:
+    """The prediction without the guesses that no rule has to see, and these, the likeliest first.
+
+    A rule may ask for what reaches the threshold, and for what shares its category with a mention, or its code with
+    words that stand apart.
+    """
+    proposed = prediction.proposed
+    if proposed is None:
+        return prediction, []
+    told = table.always_told.copy()
+    for category in {category_of(read.mention.code) for read in note.mentions}:
+        told[table.of_category.get(category, _NOWHERE)] = True
+    told[[table.columns[one.mention.code] for one in note.loose if one.mention.code in table.columns]] = True
+    rows, others, useful = guess_kernels.apart(
+        proposed.columns, proposed.probability, proposed.positions, proposed.contributions, len(occurrences.words),
+        told, table.ranks, LEAST_CONTRIBUTION, threshold,
+    )  # fmt: skip
+    whole = Prediction({**prediction.scored, **proposed.scored(others.tolist(), table.codes)}, prediction.version)
+    if not len(rows):
+        return whole, []
+    columns = note.document.columns
+    messages, begins = guess_kernels.messages(
+        _CODES_TAG, rows, proposed.columns, proposed.probability, proposed.positions, useful, occurrences.words,
+        columns.starts, columns.ends, _lines_of(note.document), table.heads, table.bounds, table.billable,
+    )  # fmt: skip
+    codes = [table.codes[column] for column in proposed.columns[rows].tolist()]
+    written, places = messages.tobytes(), begins.tolist()
+    each = [written[begin:end] for begin, end in pairwise(places)]
+    return whole, list(zip(codes, proposed.probability[rows].tolist(), each, strict=True))
+
+
+def _lines_of(document: Document) -> NDArray[np.uint8]:
+    """The normalised words in UTF-8, each on a line of its own between two line feeds."""
+    return np.frombuffer(f"\n{_LINE.join(document.words.norms)}\n".encode(), dtype=np.uint8)
+
+
+_NOWHERE = np.zeros(0, dtype=np.int64)
+
+
+def warm_up_guesses(note: ReadNote, table: GuessTable) -> None:
+    """Have the loops compiled. note: of any words."""
+    occurrences = Occurrences(np.ones(1, dtype=np.int64), np.ones(1, dtype=np.float32), np.array([(0, 1)]))
+    half = np.full((1, 1), 0.5, dtype=np.float32)
+    places = np.zeros((1, 1), dtype=np.int64)
+    guess = Proposed(places[0], half[0], half[0], places, half)
+    set_apart(Prediction({}, ModelVersion(), guess), note, occurrences, 1.0, table)
