@@ -1,26 +1,53 @@
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
-from services.fusion.deterioration import attribution, network
+from services.fusion.deterioration import attribution, explanation, network
 from services.fusion.deterioration.attribution import Floats, Leaves, by_group
+from services.fusion.deterioration.explanation import Explanation
 from services.fusion.deterioration.network import Network
 
-ATTRIBUTED = np.load(Path(__file__).with_name("attributed.npz"))
-LEAVES = Leaves.of(ATTRIBUTED)
-ROWS = range(len(ATTRIBUTED["rows"]))
+HERE = Path(__file__).parent
+with np.load(HERE / "attributed.npz") as file:
+    HELD = dict(file)
+ROWS = HELD["rows"]
+LIBRARY = pytest.mark.parametrize("library", ["lightgbm", "xgboost", "catboost"])
 
 
-@pytest.mark.parametrize("at", ROWS)
-def test_trees_are_attributed_as_lightgbm_does(at: int) -> None:
-    found = attribution.contributions(LEAVES, ATTRIBUTED["rows"][at])
-    np.testing.assert_allclose([*found, LEAVES.bias], ATTRIBUTED["contributions"][at], rtol=0, atol=1e-6)
+def leaves_of(library: str) -> Leaves:
+    return Leaves.of({name.removeprefix(f"{library}_"): array for name, array in HELD.items()})
 
 
-@pytest.mark.parametrize("at", ROWS)
-def test_trees_predict_as_lightgbm_does(at: int) -> None:
-    assert attribution.log_odds(LEAVES, ATTRIBUTED["rows"][at]) == pytest.approx(ATTRIBUTED["log_odds"][at], abs=1e-9)
+@LIBRARY
+def test_trees_are_attributed_as_their_library_does(library: str) -> None:
+    leaves = leaves_of(library)
+    found = [[*attribution.contributions(leaves, row), leaves.bias] for row in ROWS]
+    np.testing.assert_allclose(found, HELD[f"{library}_contributions"], rtol=0, atol=1e-6)
+
+
+@LIBRARY
+def test_trees_predict_as_their_library_does(library: str) -> None:
+    leaves = leaves_of(library)
+    said = [attribution.log_odds(leaves, row) for row in ROWS]
+    single = library == "xgboost"  # sums in single precision
+    np.testing.assert_allclose(said, HELD[f"{library}_log_odds"], rtol=0, atol=1e-6 if single else 1e-9)
+
+
+def test_trees_of_all_libraries_in_one_graph_predict_as_the_libraries_do() -> None:
+    session = onnxruntime.InferenceSession(HERE / "attributed.onnx")
+    (said,) = session.run(None, {"rows": ROWS})
+    np.testing.assert_allclose(said[:, 0], HELD["mixed_log_odds"], rtol=0, atol=1e-6)
+
+
+def test_without_networks_what_trees_added_is_all() -> None:
+    arrays = {name.removeprefix("catboost_"): array for name, array in HELD.items()}
+    explained = Explanation.of({**arrays, "trees_part": np.array(1.0)})
+    for row in ROWS:
+        added = explanation.contributions(explained, row).sum()
+        said = explanation.log_odds(explained, row)
+        assert explanation.start(explained) + added == pytest.approx(said, abs=1e-9)
 
 
 def made_up_network(seed: int, features: int = 7) -> Network:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import lightgbm
 import network
 import numpy as np
 import trees
 from numpy.typing import NDArray
+from trees import Boosting, Fitted
 
 Float32 = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -25,17 +25,15 @@ PARTS = ("trees", "networks")
 class Recipe:
     """How a model is made.
 
-    members: networks, each of the share `bag` of the patients. trees_part: weight of the trees' log-odds. boosters: the
-    target of each ensemble of trees; their log-odds are averaged.
+    boosters: ensembles of trees, their log-odds averaged by weight. members: networks, each of the share `bag` of the
+    patients; there may be none. trees_part: weight of the trees' log-odds.
     """
 
-    rounds: int
-    trees: Mapping[str, Any]
-    network: network.Settings
-    members: int
-    trees_part: float
+    boosters: tuple[Boosting, ...]
+    network: network.Settings = field(default_factory=network.Settings)
+    members: int = 0
+    trees_part: float = 1.0
     bag: float = 0.8
-    boosters: tuple[int, ...] = (0,)
     seed: int = 20261128
 
 
@@ -71,7 +69,7 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    boosters: list[lightgbm.Booster]
+    boosters: list[Fitted]
     inputs: network.Inputs
     members: list[network.Layers]
     recipe: Recipe = field(repr=False)
@@ -82,9 +80,19 @@ class Model:
         return Parts(*(np.concatenate([getattr(one, name) for one in chunks]) for name in PARTS))
 
     def _parts(self, x: Float32) -> Parts:
+        by_trees = np.average([one.log_odds(x) for one in self.boosters], axis=0, weights=self._weights())
+        if not self.members:
+            return Parts(by_trees, np.zeros(len(x)))
         read = self.inputs.of_rows(x)
         said = np.stack([network.log_odds(one, read) for one in self.members]).astype(np.float64)
-        return Parts(trees.raw(self.boosters, x), said.mean(axis=0))
+        return Parts(by_trees, said.mean(axis=0))
+
+    def ensemble(self) -> trees.Ensemble:
+        """All trees as one."""
+        return trees.mixed(list(zip(self._weights(), (one.ensemble() for one in self.boosters), strict=True)))
+
+    def _weights(self) -> list[float]:
+        return [one.weight for one in self.recipe.boosters]
 
 
 def fit(task: Task, chosen: Chosen, recipe: Recipe) -> Model:
@@ -92,11 +100,10 @@ def fit(task: Task, chosen: Chosen, recipe: Recipe) -> Model:
     rows = np.flatnonzero(chosen & task.learn)
     x, weight = task.x[rows], task.weight[rows]
     boosters = [
-        trees.fit(x, task.targets[rows, target], weight, recipe.rounds, {**recipe.trees, "seed": recipe.seed + target})
-        for target in recipe.boosters
+        trees.fit(x, task.targets[rows, one.target], weight, one, recipe.seed + one.target) for one in recipe.boosters
     ]
     inputs = network.Inputs.of(x)
-    read = inputs.of_rows(x)
+    read = inputs.of_rows(x) if recipe.members else x
     members = [_member(task, rows, read, recipe, recipe.seed + number) for number in range(recipe.members)]
     return Model(boosters, inputs, members, recipe)
 
@@ -155,4 +162,5 @@ def halves(task: Task, fold: NDArray[np.int64], recipe: Recipe) -> tuple[Parts, 
 def arrays(model: Model) -> dict[str, NDArray[Any]]:
     """What `assets/model.npz` holds."""
     part = np.float64(model.recipe.trees_part)
-    return {**trees.leaves(model.boosters), **network.arrays(model.members, model.inputs), "trees_part": part}
+    networks = network.arrays(model.members, model.inputs) if model.members else {}
+    return {**trees.leaves(model.ensemble()), **networks, "trees_part": part}

@@ -132,15 +132,16 @@ def _tuned(x: Float32, y: Float32, weight: Float32) -> row_families.Fitted:  # n
         }
 
     def objective(trial: Any) -> float:
-        booster = trees.fit(x[~judged], y[~judged], None, TUNED_ROUNDS, settings(trial))
-        return measures.auroc(trees.raw([booster], x[judged]), y[judged].astype(np.int8))
+        tried = trees.Boosting("lightgbm", TUNED_ROUNDS, settings(trial))
+        fitted = trees.fit(x[~judged], y[~judged], None, tried, rows.SEED)
+        return measures.auroc(fitted.log_odds(x[judged]), y[judged].astype(np.int8))
 
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=1))
     study.enqueue_trial({"num_leaves": 15, "min_data_in_leaf": 150, "feature_fraction": 0.15, "lambda_l2": 20})
     study.optimize(objective, n_trials=TRIALS)
     print(study.best_params, flush=True)
-    booster = trees.fit(x, y, None, train.RECIPE.rounds, settings(study.best_trial))
-    return lambda other: trees.raw([booster], other)
+    best = trees.Boosting("lightgbm", train.LIGHTGBM.rounds, settings(study.best_trial))
+    return trees.fit(x, y, None, best, rows.SEED).log_odds
 
 
 FAMILIES = row_families.FAMILIES | {"LightGBM tuned by Optuna inside each fold": _tuned}

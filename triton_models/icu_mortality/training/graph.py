@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import lightgbm
 import numpy as np
 import onnx
 import trees
@@ -40,10 +39,11 @@ class Graph:
 def build(model: Model, platt: Platt, interval: Width, features: int, name: str) -> onnx.ModelProto:
     """Input `features` [batch, features] float32, NaN not measured; outputs `probability`, `low`, `high` [batch, 1]."""
     graph = Graph()
-    by_trees = _trees(graph, model.boosters, "by_trees")
-    by_networks = _networks(graph, model)
     part = model.recipe.trees_part
-    blended = _sum(graph, {by_trees: part, by_networks: 1 - part}, "blended")
+    terms = {_trees(graph, model.ensemble(), "by_trees"): part}
+    if model.members:
+        terms[_networks(graph, model)] = 1 - part
+    blended = _sum(graph, terms, "blended")
     early = _early(graph)
     slope = _sum(graph, {early: platt.early_slope}, "slope", platt.slope)
     shift = _sum(graph, {early: platt.early}, "shift_of_hour", platt.offset)
@@ -75,14 +75,14 @@ def _width(graph: Graph, interval: Width, slope: str) -> str:
     """Half of the interval, in calibrated log-odds, [batch, 1]."""
     if interval.difficulty is None:
         return _sum(graph, {slope: interval.factor}, "width")
-    difficulty = _trees(graph, [interval.difficulty], "difficulty")
+    difficulty = _trees(graph, trees.of_lightgbm(interval.difficulty), "difficulty")
     least = graph.constant("least_width", np.float32(LEAST_WIDTH))
     root = graph.node("Sqrt", [graph.node("Max", [difficulty, least], "known_difficulty")], "root")
     return graph.node("Mul", [slope, _sum(graph, {root: interval.factor}, "raw_width")], "width")
 
 
-def _trees(graph: Graph, boosters: Sequence[lightgbm.Booster], name: str) -> str:
-    attributes = trees.attributes(boosters)
+def _trees(graph: Graph, ensemble: trees.Ensemble, name: str) -> str:
+    attributes = trees.attributes(ensemble)
     return graph.node("TreeEnsembleRegressor", ["features"], name, domain="ai.onnx.ml", **attributes)
 
 

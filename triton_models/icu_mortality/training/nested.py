@@ -25,6 +25,7 @@ import trees
 from blend import Recipe, Task
 from numpy.typing import NDArray
 from out_of_fold import whole
+from trees import Boosting
 
 TRIALS, ROUNDS, PATIENTS = 6, 120, 0.3
 MODELS = rows.REPOSITORY / "triton_models"
@@ -60,11 +61,9 @@ def main() -> None:
     for number in range(subject.folds):
         best = sought(subject, fold, number)
         chosen.append(best)
-        tuned = replace(subject.recipe, trees={**subject.recipe.trees, **_settings(best)})
         mine = judged & (fold == number)
         learn = np.flatnonzero((fold != number) & subject.task.learn)
-        boosters = [_fitted(subject.task, learn, target, tuned) for target in tuned.boosters]
-        by_trees = trees.raw(boosters, subject.task.x[mine])
+        by_trees = np.mean([_said(subject.task, learn, one, mine) for one in _tuned(subject.recipe, best)], axis=0)
         said[mine] = best["trees_part"] * by_trees + (1 - best["trees_part"]) * parts.networks[mine]
         print(number, best, flush=True)
     shipped = parts.blended(subject.recipe.trees_part)
@@ -96,9 +95,16 @@ def lines() -> list[str]:
     return card.table(header, made)
 
 
-def _fitted(task: Task, learn: NDArray[np.int64], target: int, recipe: Recipe) -> Any:
-    settings = {**recipe.trees, "seed": recipe.seed + target}
-    return trees.fit(task.x[learn], task.targets[learn, target], task.weight[learn], recipe.rounds, settings)
+def _tuned(recipe: Recipe, found: Mapping[str, float]) -> list[Boosting]:
+    """The recipe's trees with other settings. A trial's rows are a fraction of all, but its settings are used as is."""
+    settings = {key: value for key, value in found.items() if key != "trees_part"}
+    return [replace(one, settings={**one.settings, **settings}) for one in recipe.boosters]
+
+
+def _said(task: Task, learn: NDArray[np.int64], boosting: Boosting, judge: NDArray[Any]) -> Floats:
+    target = task.targets[learn, boosting.target]
+    fitted = trees.fit(task.x[learn], target, task.weight[learn], boosting, rows.SEED + boosting.target)
+    return fitted.log_odds(task.x[judge])
 
 
 def sought(subject: Subject, fold: Folds, number: int) -> dict[str, float]:
@@ -114,7 +120,7 @@ def sought(subject: Subject, fold: Folds, number: int) -> dict[str, float]:
     weight = task.weight[learn] / task.weight[learn].mean()
     layers = network.fit(inputs.of_rows(task.x[learn]), targets, weight, recipe.seed, recipe.network)
     by_network = network.log_odds(layers, inputs.of_rows(task.x[judge])).astype(np.float64)
-    label, quick = task.label[judge], replace(recipe, rounds=ROUNDS)
+    label = task.label[judge]
 
     def objective(trial: optuna.Trial) -> float:
         values = {
@@ -124,23 +130,18 @@ def sought(subject: Subject, fold: Folds, number: int) -> dict[str, float]:
             "lambda_l2": trial.suggest_float("lambda_l2", 1, 60, log=True),
             "trees_part": trial.suggest_float("trees_part", 0.3, 1.0),
         }
-        tried = replace(quick, trees={**recipe.trees, **_settings(values)})
-        by_trees = trees.raw([_fitted(task, learn, 0, tried)], task.x[judge])
+        by_trees = _said(task, learn, replace(_tuned(recipe, values)[0], rounds=ROUNDS), judge)
         part = values["trees_part"]
         return measures.Ranked.of(part * by_trees + (1 - part) * by_network, label).auroc(
             task.weight[judge].astype(np.float64)
         )
 
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=1 + number))
-    known = {key: recipe.trees[key] for key in ("num_leaves", "min_data_in_leaf", "feature_fraction", "lambda_l2")}
+    names = ("num_leaves", "min_data_in_leaf", "feature_fraction", "lambda_l2")
+    known = {key: recipe.boosters[0].settings[key] for key in names}
     study.enqueue_trial({**known, "trees_part": recipe.trees_part})
     study.optimize(objective, n_trials=TRIALS)
     return dict(study.best_params)
-
-
-def _settings(found: Mapping[str, float]) -> dict[str, float]:
-    """Of the trees alone. A trial's rows are a fraction of all, but what it found is used as it is."""
-    return {key: value for key, value in found.items() if key != "trees_part"}
 
 
 def _mortality() -> Subject:
@@ -162,14 +163,14 @@ def _sepsis() -> Subject:
     train = _training("sepsis_onset")
     held = rows.sepsis()
     worth = train.utility.table(held.patient, held.label)
-    task = train.task_of(held, worth)
+    task = train.task_with_networks(held)
     fold = blend.folds(task, rows.SEED)
 
     def figures(said: Floats, judged: NDArray[np.bool_]) -> dict[str, Any]:
         of_judged = worth[0][judged], worth[1][judged]
         return dict(train.utilities(said[judged], held.where(judged), of_judged, fold[judged]))
 
-    return Subject("sepsis-whole", task, train.RECIPE, blend.HALVED, figures)
+    return Subject("sepsis-with-networks", task, train.WITH_NETWORKS, blend.HALVED, figures)
 
 
 def _training(model: str) -> Any:

@@ -37,8 +37,7 @@ def whole(name: str, task: Task, fold: NDArray[np.int64], recipe: Recipe) -> Par
 
 
 def _kept(name: str, task: Task, recipe: Recipe, make: Callable[[], Sequence[Parts]]) -> list[Parts]:
-    made_of = (recipe.rounds, recipe.trees, recipe.network, recipe.members, recipe.bag)
-    held = hashlib.sha256(repr(made_of if recipe.boosters == (0,) else (*made_of, recipe.boosters)).encode())
+    held = hashlib.sha256(repr((recipe.boosters, recipe.network, recipe.members, recipe.bag)).encode())
     for array in (task.x[::97], task.targets, task.weight, task.learn, task.judge):
         held.update(np.ascontiguousarray(array).tobytes())
     path = CACHE / f"{name}-{held.hexdigest()[:12]}.npz"

@@ -100,8 +100,8 @@ def _of_sepsis() -> Iterator[tuple[str, Seen]]:
     train = _training("sepsis_onset")
     held = rows.sepsis()
     worth = train.utility.table(held.patient, held.label)
-    found = train.out_of_fold("sepsis", train.task_of(held, worth), train.RECIPE, train.HALVES)
-    said = train.calibrated(held, found, found.whole.blended(train.RECIPE.trees_part))
+    found = train.out_of_fold("sepsis", train.task_of(held), train.RECIPE, train.RECIPE)
+    said = train.calibrated(held, found, found.whole.trees)
     alarm = train.cross_threshold(said, worth, found.fold)
     patients, starts = np.unique(held.patient, return_index=True)
     septic = np.maximum.reduceat(held.label, starts) > 0

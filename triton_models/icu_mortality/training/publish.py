@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -71,7 +72,9 @@ def publish(folder: Path, made: Published, metrics: Mapping[str, Any]) -> None:
 
 
 def _features(made: Published, sha256: str) -> dict[str, Any]:
-    low, high = np.nanquantile(made.x, RANGE, axis=0).astype(np.float32)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "All-NaN slice")  # a feature that nobody had measured has no range
+        low, high = np.nanquantile(made.x, RANGE, axis=0).astype(np.float32)
     strange = np.array([len(outside(row, low, high)) / max(np.count_nonzero(~np.isnan(row)), 1) for row in made.x[::5]])
     watched = [at for at, name in enumerate(made.names) if name.endswith(WATCHED)]
     return {

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import rows
 import torch
+import trees
 from numpy.typing import NDArray
+from trees import Boosting
 
 Floats = NDArray[np.float64]
 Float32 = NDArray[np.float32]
@@ -17,25 +19,17 @@ Fit = Callable[[Float32, Float32, Float32], Fitted]  # of rows, labels and weigh
 CHUNK = 20_000
 
 
-def xgboost(x: Float32, y: Float32, weight: Float32) -> Fitted:
-    import xgboost as library  # noqa: PLC0415 - only this family needs it
+XGBOOST = Boosting("xgboost", 300, {
+    "eta": 0.05, "max_depth": 4, "min_child_weight": 20, "subsample": 0.6, "colsample_bynode": 0.15, "lambda": 20,
+    "max_bin": 128,
+})  # fmt: skip
+CATBOOST = Boosting(
+    "catboost", 400, {"learning_rate": 0.06, "depth": 5, "l2_leaf_reg": 20, "rsm": 0.15, "border_count": 64}
+)
 
-    settings = {"objective": "binary:logistic", "eta": 0.05, "max_depth": 4, "min_child_weight": 20, "subsample": 0.6,
-                "colsample_bynode": 0.15, "lambda": 20, "max_bin": 128, "nthread": 1, "seed": rows.SEED}  # fmt: skip
-    learned = library.QuantileDMatrix(x, y, weight=weight, max_bin=128, nthread=1)
-    booster = library.train(settings, learned, 300)
-    return lambda other: np.asarray(booster.predict(library.DMatrix(other), output_margin=True), np.float64)
 
-
-def catboost(x: Float32, y: Float32, weight: Float32) -> Fitted:
-    import catboost as library  # noqa: PLC0415 - only this family needs it
-
-    model = library.CatBoostClassifier(
-        iterations=400, learning_rate=0.06, depth=5, l2_leaf_reg=20, rsm=0.15, border_count=64, thread_count=1,
-        random_seed=rows.SEED % 2**31, verbose=False, allow_writing_files=False,
-    )  # fmt: skip
-    model.fit(x, y, sample_weight=weight)
-    return lambda other: np.asarray(model.predict(other, prediction_type="RawFormulaVal"), np.float64)
+def boosted(boosting: Boosting) -> Fit:
+    return lambda x, y, weight: trees.fit(x, y, weight, boosting, rows.SEED).log_odds
 
 
 def splines(x: Float32, y: Float32, weight: Float32) -> Fitted:
@@ -83,7 +77,7 @@ def logistic(terms: NDArray[Any], y: Float32, penalty: float, weight: Float32 | 
 
 
 FAMILIES: dict[str, Fit] = {
-    "XGBoost": xgboost,
-    "CatBoost": catboost,
+    "XGBoost": boosted(XGBOOST),
+    "CatBoost": boosted(CATBOOST),
     "logistic regression with splines": splines,
 }

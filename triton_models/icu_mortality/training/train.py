@@ -23,6 +23,7 @@ from card import write_tables
 from numpy.typing import NDArray
 from out_of_fold import OutOfFold, out_of_fold
 from rows import HOURS_REPORTED, Rows
+from trees import Boosting
 
 from services.fusion.deterioration.features import FEATURES_MORTALITY as NAMES
 from services.fusion.deterioration.scope import MORTALITY
@@ -41,7 +42,8 @@ TREES = {
 # The network learns three things at once: death in hospital, within 60 days, within a year. Only the first is used.
 NETWORK = network.Settings(hidden=96, epochs=8, targets=(1.0, 0.3, 0.3))
 # One ensemble of trees learns death in hospital, the other (target 3) counts deaths soon after it in part.
-RECIPE = Recipe(rounds=350, trees=TREES, network=NETWORK, members=4, trees_part=0.7, boosters=(0, 3))
+LIGHTGBM = Boosting("lightgbm", 350, TREES)
+RECIPE = Recipe((LIGHTGBM, replace(LIGHTGBM, target=3)), NETWORK, members=4, trees_part=0.7)
 HALVES = replace(RECIPE, members=2)
 # Days from discharge to death, and how much of a death in hospital such a one is to the second ensemble. Not tuned.
 SOON_AFTER = ((30, 0.35), (180, 0.2), (700, 0.1))

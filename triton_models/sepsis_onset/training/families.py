@@ -1,7 +1,8 @@
 """Families of models for sepsis_onset beside each other, on the patients of the same two folds of five.
 
 Each is trained and kept on its own: `families.py NAME...` trains those; the table is of all that were. Writes
-families.json; the model's card and docs/risk-models.md show it.
+families.json; the model's card and docs/risk-models.md show it. What the mean of boosted trees is on all folds says
+means.py.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ import sequences  # isort: skip
 PAGE = rows.REPOSITORY / "docs" / "risk-models.md"
 PREFIX = "sepsis-family-"
 SEQUENCES = sequences.Training(epochs=3)
-SHIPPED, BOOSTED = "trees and networks, as shipped", "mean of the boosted trees"
+BOTH = "LightGBM, both ensembles"
+BLEND, BOOSTED = "LightGBM and networks, as shipped before", "mean of the boosted trees"
 JUDGED = range(2)  # of five folds; each is judged by models of the other four
 Floats = NDArray[np.float64]
 Folds = NDArray[np.int64]
@@ -32,24 +34,23 @@ Folds = NDArray[np.int64]
 def main() -> None:
     held = rows.sepsis()
     worth = utility.table(held.patient, held.label)
-    task = train.task_of(held, worth)
+    task = train.task_of(held)
     fold = blend.folds(task, rows.SEED)
     for name in sys.argv[1:]:
         _keep(name, task, fold)
-    parts = whole("sepsis-whole", task, fold, train.RECIPE)
-    every = {"LightGBM, both ensembles": parts.trees, "feed-forward networks on the rows": parts.networks}
+    parts = whole("sepsis-with-networks", train.task_with_networks(held), fold, train.WITH_NETWORKS)
+    every = {BOTH: parts.trees, "feed-forward networks on the rows": parts.networks}
     for path in sorted(rows.CACHE.glob(f"{PREFIX}*.npz")):
         with np.load(path) as kept:
             every[str(kept["name"])] = kept["said"]
-    every[SHIPPED] = parts.blended(train.RECIPE.trees_part)
-    boosted = [every["LightGBM, both ensembles"], *(every[name] for name in ("XGBoost", "CatBoost") if name in every)]
+    every[BLEND] = parts.blended(train.WITH_NETWORKS.trees_part)
+    boosted = [every[BOTH], *(every[name] for name in ("XGBoost", "CatBoost") if name in every)]
     every[BOOSTED] = np.mean(boosted, axis=0)
     every["stack of all"] = stacked(every, task, fold)
     mine = np.isin(fold, JUDGED)
     of_mine = worth[0][mine], worth[1][mine]
     table = {name: train.utilities(said[mine], held.where(mine), of_mine, fold[mine]) for name, said in every.items()}
-    gain = gained(every[SHIPPED][mine], every[BOOSTED][mine], held.where(mine), of_mine, fold[mine])
-    (train.MODEL / "families.json").write_text(json.dumps(table | {"gain": gain}, indent=1) + "\n")
+    (train.MODEL / "families.json").write_text(json.dumps(table, indent=1) + "\n")
     made = lines(table)
     card.fill(PAGE, {"families of sepsis": made})
     card.fill(train.MODEL / "MODEL_CARD.md", {"families": made})
@@ -64,29 +65,6 @@ def lines(table: dict[str, Any]) -> list[str]:
             for name, one in table.items()
         ),
     )
-
-
-def gained(
-    shipped: Floats, other: Floats, held: rows.Rows, worth: tuple[Floats, Floats], fold: Folds
-) -> dict[str, Any]:
-    """What the other is above the shipped, with its interval over patients."""
-    ranked = [train.measures.Ranked.of(said, held.label) for said in (shipped, other)]
-    alarms = [train.cross_threshold(said, worth, fold) for said in (shipped, other)]
-    more = np.diff([np.where(alarm, *worth) for alarm in alarms], axis=0)[0]
-    most = np.maximum(*worth) - worth[1]
-
-    def utility_of(weight: Floats) -> float:
-        return float(weight @ more / (weight @ most))
-
-    def area_of(weight: Floats) -> float:
-        return ranked[1].auroc(weight) - ranked[0].auroc(weight)
-
-    named = {"utility": utility_of, "auroc": area_of}
-    intervals = {
-        f"{name}_95": [round(one, 4) for one in train.measures.interval(held.patient, of)] for name, of in named.items()
-    }
-    every = np.ones(len(held.label))
-    return {name: round(of(every), 4) for name, of in named.items()} | intervals
 
 
 def stacked(every: dict[str, Floats], task: blend.Task, fold: Folds) -> Floats:
