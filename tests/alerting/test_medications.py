@@ -12,7 +12,17 @@ from services.alerting.entity_rendering import timeline_json
 from services.alerting.handlers import place_of
 from services.alerting.medications import KEPT_OF_A_NOTE, Timeline, timeline_of
 from services.alerting.patient_alerts import NOTES_KEPT
-from tests.alerting.notes_making import ABSENT, CONDITIONAL, FAMILY, POSSIBLE, coded, medication, placed, state_of, twice_a_day
+from tests.alerting.notes_making import (
+    ABSENT,
+    CONDITIONAL,
+    FAMILY,
+    POSSIBLE,
+    coded,
+    medication,
+    placed,
+    state_of,
+    twice_a_day,
+)
 
 MOST_CHANGELOG_BYTES = 1_000_000  # of one patient, when every note names as much as is kept
 
@@ -118,6 +128,11 @@ DISAGREEMENTS = {
         [],
         {"warfarin": ["status"]},
     ),
+    "started and held by one note": (
+        [medication("warfarin", status="started"), medication("warfarin", 50, status="held")],
+        [],
+        {"warfarin": ["status"]},
+    ),
     "taken and denied by one note": (
         [medication("warfarin", dose="5 mg"), medication("warfarin", 50, assertion=ABSENT)],
         [],
@@ -193,6 +208,11 @@ def test_what_is_kept_of_a_patient_is_bounded() -> None:
     assert {note.medications_read for note in state.notes} == {"part"}
     assert len(state.notes) == NOTES_KEPT
     assert state.ByteSize() < MOST_CHANGELOG_BYTES
+
+
+def test_which_notes_of_one_time_are_kept_does_not_depend_on_their_order() -> None:
+    places = placed(*(coded(f"n{n:03d}", medication("warfarin", n)) for n in range(NOTES_KEPT + 5)))
+    assert state_of(*places).notes == state_of(*reversed(places)).notes
 
 
 def test_nothing_but_medications_is_kept_and_nothing_of_where_it_came_from() -> None:

@@ -369,7 +369,7 @@ def test_entities_are_marked_by_type_and_assertion_in_a_text_that_stays_as_recei
 
 
 def test_marks_are_read_by_keyboard_and_each_type_can_be_unmarked(stack: Stack, page: Page) -> None:
-    open_notes(stack, page, "63")
+    patient = open_notes(stack, page, "63")
     text, tip = page.locator(".note-text"), page.get_by_role("tooltip")
     text.focus()
     for _ in range(4):
@@ -388,6 +388,7 @@ def test_marks_are_read_by_keyboard_and_each_type_can_be_unmarked(stack: Stack, 
     expect(text.locator("[data-type=disease]")).to_have_count(0)
     expect(text.locator(".entity[data-type=anatomy]")).to_have_text(["left", " knee"])
     page.reload()
+    page.locator(row_of(page, patient)).click(timeout=30_000)
     page.keyboard.press("4")
     expect(page.get_by_role("button", name="Diseases")).to_have_attribute("aria-pressed", "false")
     page.get_by_role("button", name="Unmark all").click()

@@ -59,7 +59,7 @@ function drawBar(patients, now, replay) {
 function choose(key, open) {
   selected = key;
   if (open && narrow()) location.hash = `#/patient/${key}`;
-  redraw();
+  draw(); // at once: a key that is pressed next is about this patient
 }
 
 function move(step) {
