@@ -11,6 +11,9 @@ from services.alerting.prescription_words import spoken
 from services.alerting.times import time_of
 
 Json = dict[str, Any]
+ASSERTIONS = {number: name.removeprefix("ASSERTION_").lower() for name, number in Assertion.items()}
+TEMPORALITIES = {number: name.removeprefix("TEMPORALITY_").lower() for name, number in Temporality.items()}
+EXPERIENCERS = {number: name.removeprefix("EXPERIENCER_").lower() for name, number in Experiencer.items()}
 
 
 def entity_json(entity: Entity) -> Json:
@@ -30,9 +33,9 @@ def entity_json(entity: Entity) -> Json:
 def reading_json(entity: Entity) -> Json:
     """How sure a mention is, of when, and of whom."""
     return {
-        "assertion": Assertion.Name(entity.assertion).removeprefix("ASSERTION_").lower(),
-        "temporality": Temporality.Name(entity.temporality).removeprefix("TEMPORALITY_").lower(),
-        "experiencer": Experiencer.Name(entity.experiencer).removeprefix("EXPERIENCER_").lower(),
+        "assertion": ASSERTIONS[entity.assertion],
+        "temporality": TEMPORALITIES[entity.temporality],
+        "experiencer": EXPERIENCERS[entity.experiencer],
     }
 
 

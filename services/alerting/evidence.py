@@ -54,14 +54,15 @@ class Evidences:
         EVIDENCE.labels("note", "shown").inc()
         return note_json(note)
 
-    def medications(self, patient_key: str) -> Json:
+    async def medications(self, patient_key: str) -> Json:
         """What the standing notes say of medications. Raises Missing."""
         state = self.states.get(patient_key)
         if state is None:
             EVIDENCE.labels("medications", "missing").inc()
             raise Missing("no patient with this key is known here")
         EVIDENCE.labels("medications", "shown").inc()
-        return timeline_json(patient_key, timeline_of(state))
+        # A long stay has thousands of statements; nothing else waits for them.
+        return await asyncio.to_thread(lambda: timeline_json(patient_key, timeline_of(state)))
 
     async def image(self, patient_key: str, message_id: str) -> Json:
         """What was read in an image, beside what the report of its study says. Raises Missing, FusionSilentError."""

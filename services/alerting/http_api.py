@@ -112,7 +112,7 @@ class Api:
 
     async def medications(self, request: Request) -> Response:
         """What the notes of a patient say of medications, over time."""
-        return JSONResponse(self.evidence.medications(request.path_params["patient_key"]))
+        return JSONResponse(await self.evidence.medications(request.path_params["patient_key"]))
 
     async def note(self, request: Request) -> Response:
         return JSONResponse(await self.evidence.note(_patient(request), request.path_params["message_id"]))

@@ -5,7 +5,7 @@ put in order and held against one another; none is dropped in favour of another.
 ordered or given.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -25,22 +25,29 @@ PRESENT = frozenset({Assertion.ASSERTION_PRESENT, Assertion.ASSERTION_UNSPECIFIE
 STATED = PRESENT | {Assertion.ASSERTION_CONDITIONAL}
 STOPPED = frozenset({"stopped", "held"})
 GOES_ON = frozenset({"continued", "changed"})
+TAKEN = GOES_ON | {"started"}
+OF_THE_PATIENT = frozenset({Experiencer.EXPERIENCER_PATIENT, Experiencer.EXPERIENCER_UNSPECIFIED})
 # A statement with one of these says itself why it differs from the one before.
 NEW_COURSE = frozenset({"started", "changed", *STOPPED})
 COMPARED = ("dose", "route", "frequency")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Statement:
-    """What a note says once of a medication."""
+    """What a note says once of a medication.
+
+    at: event time of the note, nanoseconds since 1970. values: normalised, by attribute, e.g. {"dose": ["40 mg"]}.
+    """
 
     note: NotePlace
     entity: Entity
+    at: int
+    values: Mapping[str, Sequence[str]]
 
     @property
     def status(self) -> str:
         """What happens to it, e.g. "started", or "allergy"; empty for a bare mention."""
-        return next(iter(self.values("status")), "")
+        return self.values["status"][0] if "status" in self.values else ""
 
     @property
     def holds(self) -> bool:
@@ -49,31 +56,24 @@ class Statement:
         return (
             entity.assertion in (STATED if self.status == ALLERGY else PRESENT)
             and entity.temporality != Temporality.TEMPORALITY_HISTORICAL
-            and entity.experiencer in {Experiencer.EXPERIENCER_PATIENT, Experiencer.EXPERIENCER_UNSPECIFIED}
+            and entity.experiencer in OF_THE_PATIENT
         )
 
     @property
     def is_denied(self) -> bool:
         """Whether it is said of this patient, and denied."""
-        return (
-            self.entity.assertion == Assertion.ASSERTION_ABSENT
-            and self.entity.experiencer != Experiencer.EXPERIENCER_FAMILY
-        )
+        return self.entity.assertion == Assertion.ASSERTION_ABSENT and self.entity.experiencer in OF_THE_PATIENT
 
     @property
     def is_taken(self) -> bool:
         """Whether it says that the patient takes it; a bare name does not say so ("after furosemide")."""
-        return self.holds and (self.status in {"started", *GOES_ON} or (not self.status and bool(self.values("dose"))))
+        return (self.status in TAKEN or (not self.status and "dose" in self.values)) and self.holds
 
     @property
     def place(self) -> tuple[int, str, int, int]:
-        """Order: by event time of the note, then by place in it. No two statements have the same."""
-        note, span = self.note, self.entity.span
-        return note.event_time.ToNanoseconds(), note.note_message_id, span.start, span.end
-
-    def values(self, name: str) -> tuple[str, ...]:
-        """Normalised values of an attribute, e.g. ("40 mg",)."""
-        return tuple(one.value for one in self.entity.attributes if one.name == name and one.value)
+        """Order: by event time of the note, then by place in it."""
+        span = self.entity.span
+        return self.at, self.note.note_message_id, span.start, span.end
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +140,7 @@ def _slim(entity: Entity) -> Entity:
 def timeline_of(state: PatientAlerts) -> Timeline:
     """The timeline of a patient. Notes that were taken back, corrected or replaced do not count."""
     notes = standing_notes(state)
-    statements = sorted(
-        (Statement(note, entity) for note in notes for entity in note.medications), key=lambda one: one.place
-    )
+    statements = sorted((one for note in notes for one in _statements(note)), key=lambda one: one.place)
     by_ingredient: dict[str, list[Statement]] = {}
     for one in statements:
         for ingredient in dict.fromkeys(filter(None, one.entity.name.split(" + "))):
@@ -157,6 +155,16 @@ def timeline_of(state: PatientAlerts) -> Timeline:
         if others:
             medications.append(Row(name, others, [*against, *_disagreements(name, others)]))
     return Timeline(allergies, medications, [one for one in statements if not one.entity.name], notes)
+
+
+def _statements(note: NotePlace) -> Iterator[Statement]:
+    at = note.event_time.ToNanoseconds()
+    for entity in note.medications:
+        values: dict[str, list[str]] = {}
+        for attribute in entity.attributes:
+            if attribute.value:
+                values.setdefault(attribute.name, []).append(attribute.value)
+        yield Statement(note, entity, at, values)
 
 
 def _allergy_and_taken(name: str, allergies: Iterable[Statement], others: Iterable[Statement]) -> list[Disagreement]:
@@ -183,10 +191,10 @@ def _disagreements(name: str, statements: Sequence[Statement]) -> Iterator[Disag
 
 def _within_notes(name: str, statements: Iterable[Statement]) -> Iterator[Disagreement]:
     """Of one time: stopped and going on, taken and denied."""
-    for _, group in groupby(statements, lambda one: one.note.event_time.ToNanoseconds()):
+    for _, group in groupby(statements, lambda one: one.at):
         said = list(group)
         ends = next((one for one in said if one.holds and one.status in STOPPED), None)
-        goes = next((one for one in said if one.holds and one.status in {"started", *GOES_ON}), None)
+        goes = next((one for one in said if one.holds and one.status in TAKEN), None)
         taken = next((one for one in said if one.is_taken), None)
         denied = next((one for one in said if one.is_denied), None)
         if ends and goes:
@@ -207,7 +215,7 @@ def _after_stop(name: str, statements: Iterable[Statement]) -> Iterator[Disagree
             stopped = one
         elif one.status == "started":
             stopped = None
-        elif stopped is not None and one.is_taken and one.note.event_time != stopped.note.event_time:
+        elif stopped is not None and one.is_taken and one.at != stopped.at:
             sentence = (
                 f"{_capital(name)} goes on after it was {stopped.status}; no note says that it was started again."
             )
@@ -222,11 +230,11 @@ def _differences(statements: Iterable[Statement]) -> Iterator[Disagreement]:
         if not one.holds:
             continue
         for name in COMPARED:
-            said = frozenset(one.values(name))
-            before = last.get((one.entity.name, name))
-            if not said:
+            if name not in one.values:
                 continue
-            if before is not None and said != frozenset(before.values(name)) and one.status not in NEW_COURSE:
+            before = last.get((one.entity.name, name))
+            differs = before is not None and set(one.values[name]) != set(before.values[name])
+            if before is not None and differs and one.status not in NEW_COURSE:
                 words = f"{_listed(one, name)} after {_listed(before, name)}; no note says that it was changed."
                 yield Disagreement(name, f"{_capital(name)} {words}", (before, one))
             last[(one.entity.name, name)] = one

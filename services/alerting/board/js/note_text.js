@@ -11,11 +11,13 @@ const MOST_ENTITIES = 3000; // a text with more is a book, and no browser draws 
 
 // The text with everything read in it marked, and a function that marks it anew without some types of entities.
 export function marked(found, spans, findings) {
+  const points = Array.from(found.text);
+  const words = ([start, end]) => points.slice(start, end).join("");
   const shown = entities.withoutStatuses(found.entities).slice(0, MOST_ENTITIES);
   const ranges = [
     ...spans.map((span) => ({ span, kind: "evidence" })),
     ...[...found.codes, ...found.audit].flatMap((code, index) => code.spans.map((span) => ({ span, kind: "code", index, code }))),
-    ...findings.flatMap((finding, place) => finding.spans.map((span, at) => ({ span, kind: "finding", index: found.codes.length + found.audit.length + place, finding, status: finding.statuses[at] }))),
+    ...findings.flatMap((finding, place) => finding.spans.map((span, at) => ({ span, kind: "finding", index: found.codes.length + found.audit.length + place, finding, status: finding.statuses[at], tag: report.tag(finding, at, words(span)) }))),
     ...findings.flatMap((finding) => finding.mentions.flatMap((mention) => mention.details.map((detail) => ({ span: detail.span, kind: "detail", finding })))),
     ...shown.map((entity) => ({ span: entity.span, kind: "entity", entity })),
     ...shown.flatMap((entity) => entity.attributes.map((own) => ({ span: own.span, kind: "part", entity }))),
@@ -57,7 +59,8 @@ function dress(element, piece, hidden) {
   set("data-codes", owners.join(" "));
   set("data-type", (main ?? part)?.entity.type);
   set("data-assertion", main && entities.look(main.entity));
-  set("data-tag", begin.includes(main) && entities.tag(main.entity)); // what lies within another has its words when asked
+  // What lies within another entity is told when asked for.
+  set("data-tag", [begin.includes(main) && entities.tag(main.entity), ...piece.begin.map((one) => one.tag)].filter(Boolean).join(" · "));
   set("role", canStop && "button");
   set("tabindex", canStop && "-1");
 }

@@ -21,6 +21,12 @@ export function section(found, button) {
   return h("div", { class: "codes report" }, h("h3", { text: "Findings of this report; choose one to see its words" }), h("ul", {}, rows), h("p", { class: "legend" }, Object.entries(STATUS).map(([status, word]) => h("span", { class: `finding is-${status}`, text: word.toLowerCase() }))));
 }
 
+// Before the words of a mention that do not name the finding themselves: "cardiomegaly absent" before "heart size is normal".
+export function tag(finding, mention, words) {
+  const name = plain(finding.label);
+  return words.toLowerCase().includes(name) ? "" : `${name} ${STATUS[finding.statuses[mention]]?.toLowerCase() ?? ""}`.trimEnd();
+}
+
 // A finding for whoever points at its words: whether it is there, where, and what else is said of it.
 export function about(finding) {
   const details = new Map(counting(finding).map((one) => [one.name, counting(finding).filter((other) => other.name === one.name)]));
