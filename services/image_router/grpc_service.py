@@ -51,7 +51,7 @@ class ImageRouterServicer(service_grpc.ImageRouterServiceServicer):
             )
         )
         rows, columns = reading.picture.grey.shape if reading.picture else (0, 0)
-        pictures = render(reading, self._reader.preview_side)
+        pictures = render(reading, preview_side=0)  # who sends an image has it
         return ReadImageResponse(
             findings=findings, heatmap_png=pictures.heatmap, width=columns, height=rows, mask_pngs=pictures.masks
         )

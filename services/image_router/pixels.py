@@ -1,7 +1,7 @@
 """From the bytes of a DICOM, PNG or JPEG file to one grey picture as a person would see it."""
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -32,12 +32,14 @@ class Picture:
     """One frame, ready for people and models.
 
     grey: (rows, columns) in [0, 1] as displayed, 1 is white. coloured: whether colour carried information.
-    note: what was put right or left out in reading; empty when nothing was.
+    note: what was put right or left out in reading; empty when nothing was. inputs: what models took of it, by how it
+    was made.
     """
 
     grey: NDArray[np.float32]
     coloured: bool
     note: str = ""
+    inputs: dict[tuple[int, str, str], NDArray[np.float32]] = field(default_factory=dict, compare=False, repr=False)
 
 
 def is_dicom(content: bytes) -> bool:

@@ -128,10 +128,15 @@ def equalised_locally(picture: NDArray[np.float32]) -> NDArray[np.float32]:
     if picture.shape != (side, side) or side % TILES:
         raise ValueError(f"a square picture whose side is a multiple of {TILES} is needed")
     levels = np.minimum((picture * GREY_LEVELS).astype(np.int64), GREY_LEVELS - 1)
-    curves = _tile_curves(levels, side // TILES)
+    curves = _tile_curves(levels, side // TILES).ravel()
     low, high, weight = _neighbours(side)
-    left = _blend(curves[low[:, None], low[None], levels], curves[high[:, None], low[None], levels], weight[:, None])
-    right = _blend(curves[low[:, None], high[None], levels], curves[high[:, None], high[None], levels], weight[:, None])
+
+    def made(down: NDArray[np.int64], across: NDArray[np.int64]) -> NDArray[np.float32]:
+        looked_up: NDArray[np.float32] = curves.take((down[:, None] * TILES + across[None]) * GREY_LEVELS + levels)
+        return looked_up
+
+    left = _blend(made(low, low), made(high, low), weight[:, None])
+    right = _blend(made(low, high), made(high, high), weight[:, None])
     return _blend(left, right, weight[None])
 
 

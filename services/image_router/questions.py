@@ -26,9 +26,13 @@ UNASKED = Choice("", DEFAULT, "nothing says what the image is to answer")
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """points: by question, with why. phrases: by question. about: by model, what names the thing that it reads for."""
+    """The rows by kind.
 
-    points: dict[str, tuple[str, str]]
+    points: by question, with what is asked in words, and why. phrases: by question. about: by model, what names the
+    thing that it reads for.
+    """
+
+    points: dict[str, tuple[str, str, str]]
     phrases: dict[str, re.Pattern[str]]
     about: dict[str, re.Pattern[str]]
 
@@ -36,13 +40,13 @@ class Table:
 @cache
 def table() -> Table:
     """The table that ships with the service. Raises ValueError for a row that is none."""
-    points: dict[str, tuple[str, str]] = {}
+    points: dict[str, tuple[str, str, str]] = {}
     phrases: dict[str, list[str]] = {}
     about: dict[str, list[str]] = {}
     for cells in _rows():
         match cells:
-            case ["point", question, point, why]:
-                points[question] = point, why
+            case ["point", question, point, asked, why]:
+                points[question] = point, asked, why
             case ["phrase", words, question]:
                 phrases.setdefault(question, []).append(words)
             case ["about", model, word]:
@@ -75,11 +79,10 @@ def choice(asked: str, tags: ImageTags, model: str, points: frozenset[str]) -> C
     question = said.strip().lower() if said.strip().lower() in table().points else _question(said, model)
     if not question:
         return Choice("", DEFAULT, f"the {whose}'s words choose no other for what {model} reads for")
-    point, why = table().points[question]
-    words = question.replace("_", " ")
+    point, words, why = table().points[question]
     if point not in points:
         return Choice(question, DEFAULT, f"the {whose} asks to {words}, and {model} has only this one")
-    return Choice(question, point, f"the {whose} asks for it ({words}): {why}")
+    return Choice(question, point, f"the {whose} asks to {words}, so {why}")
 
 
 def _question(words: str, model: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 from vigil.v1.images_pb2 import FindingPlace, ImageFinding, ImageFindings, ImageIdentity, Region, Scope
 from vigil.v1.meta_pb2 import ModelVersion
 
@@ -13,7 +14,7 @@ from services.common.outcomes import Invalid
 from services.common.triton import ModelUnavailable
 from services.image_router.geometry import image_geometry
 from services.image_router.metrics import DECODE_SECONDS, IMAGES_READ
-from services.image_router.models import Answer, Triton, ask, load_model, prepared
+from services.image_router.models import Answer, ImageModel, Triton, ask, load_model, prepared
 from services.image_router.outage import Outage
 from services.image_router.pixels import Picture, dicom_picture, file_picture, is_dicom, read_dicom
 from services.image_router.places import FRONTAL, zones
@@ -25,6 +26,8 @@ from services.image_router.report import WORDINGS, draft
 from services.image_router.scope import DECLARED, MODELS, TagScope, scope_of_tags
 from services.image_router.tags import ImageTags, image_tags
 from services.image_router.upright import AS_SENT, REMEDIES, Remedy
+
+Tensor = NDArray[np.float32]
 
 
 def _nothing() -> None:
@@ -217,8 +220,8 @@ async def _ask(name: str, picture: Picture, reader: Reader, remedies: Sequence[R
     """One answer a remedy; maps lie as the picture was sent."""
     model = await load_model(reader.triton, name)
 
-    def inputs() -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":
-        return np.stack([prepared(model, remedy.apply(picture.grey)) for remedy in remedies])
+    def inputs() -> Tensor:
+        return np.stack([_input(model, picture, remedy) for remedy in remedies])
 
     answers = await ask(reader.triton, model, await asyncio.to_thread(inputs))
     return [
@@ -229,6 +232,14 @@ async def _ask(name: str, picture: Picture, reader: Reader, remedies: Sequence[R
         )
         for answer, remedy in zip(answers, remedies, strict=True)
     ]
+
+
+def _input(model: ImageModel, picture: Picture, remedy: Remedy) -> Tensor:
+    """Made once a picture: models of one kind of image, one that names and one that outlines, take the same."""
+    key = model.side, model.preparation, remedy.note
+    if key not in picture.inputs:
+        picture.inputs[key] = prepared(model, remedy.apply(picture.grey))
+    return picture.inputs[key]
 
 
 def _region(reading: Reading, outliner: Answer, geometry: Geometry) -> Outlined | None:
@@ -294,10 +305,10 @@ class Renderings:
 
 
 def render(reading: Reading, preview_side: int) -> Renderings:
-    """Heat map and masks (only in scope), and preview. Blocks: call it from a thread."""
+    """Heat map and masks (only in scope), and preview unless its side is 0. Blocks: call it from a thread."""
     if reading.picture is None:
         return Renderings(b"", b"")
-    preview = preview_png(reading.picture.grey, preview_side)
+    preview = preview_png(reading.picture.grey, preview_side) if preview_side else b""
     if reading.answer is None or not reading.scope.in_scope:
         return Renderings(b"", preview)
     masks = [mask_png(reading.region.mask)] if reading.region else []

@@ -18,16 +18,29 @@ def heatmap_png(heatmap: NDArray[np.float32], rows: int, columns: int, part: Box
     heatmap: (h, w) over `part` of the image, what each place adds to the finding's logit. Places that add nothing or
     speak against the finding are 0; the place that adds most is 255.
     """
-    positive = np.zeros((rows, columns), np.float32)
-    seen = resized(heatmap.astype(np.float32), part.bottom - part.top, part.right - part.left)
-    positive[part.top : part.bottom, part.left : part.right] = np.clip(seen, 0, None)
-    peak = float(positive.max())
-    return _png(positive / peak if peak > 0 else positive)
+    seen = enlarged(heatmap.astype(np.float32), part.bottom - part.top, part.right - part.left)
+    peak = float(seen.max())
+    seen *= 255 / peak if peak > 0 else 0
+    np.clip(seen, 0, 255, out=seen)
+    if seen.shape == (rows, columns):
+        return _written(_rounded(seen))
+    levels = np.zeros((rows, columns), np.uint8)
+    levels[part.top : part.bottom, part.left : part.right] = _rounded(seen)
+    return _written(levels)
+
+
+def enlarged(heatmap: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.float32]:
+    """As `resized`, by its own weights along either axis: a quarter of the time for a map of a large film."""
+    down, across = (
+        resized(np.eye(size, dtype=np.float32), new, size)
+        for size, new in zip(heatmap.shape, (rows, columns), strict=True)
+    )
+    return down @ heatmap @ across.T
 
 
 def mask_png(mask: NDArray[np.bool_]) -> bytes:
     """8-bit grey PNG, 255 inside, 0 outside. mask: (rows, columns)."""
-    return _png(mask.astype(np.float32))
+    return _written(np.where(mask, np.uint8(255), np.uint8(0)))
 
 
 def preview_png(grey: NDArray[np.float32], longest_side: int) -> bytes:
@@ -37,10 +50,15 @@ def preview_png(grey: NDArray[np.float32], longest_side: int) -> bytes:
     """
     scale = min(1.0, longest_side / max(grey.shape))
     rows, columns = (max(1, round(size * scale)) for size in grey.shape)
-    return _png(resized(grey, rows, columns) if scale < 1 else grey)
+    return _written(_rounded((resized(grey, rows, columns) if scale < 1 else grey) * 255))
 
 
-def _png(levels: NDArray[np.float32]) -> bytes:
+def _rounded(levels: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """levels: 0 to 255."""
+    return np.rint(levels, out=levels).astype(np.uint8)
+
+
+def _written(levels: NDArray[np.uint8]) -> bytes:
     file = io.BytesIO()
-    Image.fromarray(np.round(levels * 255).astype(np.uint8)).save(file, "PNG", compress_level=COMPRESSION)
+    Image.fromarray(levels).save(file, "PNG", compress_level=COMPRESSION)
     return file.getvalue()

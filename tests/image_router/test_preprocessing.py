@@ -11,7 +11,8 @@ from PIL import Image
 from pydicom.uid import UID, JPEG2000Lossless, RLELossless
 
 from services.image_router.pixels import Picture, dicom_picture, file_picture, read_dicom
-from services.image_router.preprocessing import PREPARATIONS, equalised, model_input, read_part
+from services.image_router.preprocessing import PREPARATIONS, equalised, model_input, read_part, resized
+from services.image_router.rendering import enlarged
 from tests.image_router.samples import as_file, as_picture, radiograph, sample_bytes, ward_film
 
 Grey = NDArray[Any]
@@ -136,3 +137,8 @@ def test_any_finite_picture_gives_an_input_between_0_and_1(picture: Grey) -> Non
 def test_what_is_no_picture_is_refused(picture: Grey) -> None:
     with pytest.raises(ValueError, match="finite grey levels"):
         model_input(picture.astype(np.float32), SIDE)
+
+
+def test_a_heat_map_is_enlarged_as_pictures_are_resized() -> None:
+    heatmap = np.random.default_rng(3).normal(size=(20, 24)).astype(np.float32)
+    np.testing.assert_allclose(enlarged(heatmap, 301, 97), resized(heatmap, 301, 97), atol=1e-5)

@@ -32,7 +32,7 @@ def test_an_orders_words_choose_the_operating_point(order: str, question: str, p
 
 def test_the_callers_question_counts_before_the_orders_and_says_so() -> None:
     chosen = choice("confirm", ImageTags(order="Rule out pneumonia"), CHEST, ALL)
-    assert (chosen.point, chosen.reason.partition(" (")[0]) == ("high_specificity", "the caller asks for it")
+    assert (chosen.point, chosen.reason.partition(",")[0]) == ("high_specificity", "the caller asks to confirm it")
     assert choice("is it there?", ImageTags(order="Rule out pneumonia"), CHEST, ALL).point == DEFAULT
 
 
@@ -56,6 +56,6 @@ def test_the_order_stands_in_the_study_and_in_its_requests() -> None:
 
 
 def test_the_table_names_points_and_models_that_there_are() -> None:
-    assert {point for point, _ in table().points.values()} <= ALL
+    assert {point for point, *_ in table().points.values()} <= ALL
     assert set(table().phrases) == set(table().points)
     assert set(table().about) <= set(DECLARED)
