@@ -107,13 +107,37 @@ def parts_of(text: str, start: int, end: int, words: Sequence[str] | None = None
         for match in _route_pattern().finditer(text, start, end):
             yield Part("route", match.start(), match.end(), _routes()[_squeezed(match[0])])
     if words is None or is_counted or not telling.frequencies.isdisjoint(words):
-        for match in _frequency_pattern().finditer(text, start, end):
-            # The "/day" of "800 mg/day" is part of the dose, and "x 1 week" lasts a week.
-            if not match["slash"] and not (match["named"] and _LASTING.match(text, match.end())):
-                yield Part("frequency", match.start(), match.end(), _frequency(match))
+        yield from _frequencies(text, start, end)
     if words is None or is_counted or "course" in words:
         for match in _DURATION.finditer(text, start, end):
             yield Part("duration", *match.span("span" if match["span"] else "course"), _duration(match))
+
+
+def _frequencies(text: str, start: int, end: int) -> Iterator[Part]:
+    """As they stand, and "b.i.d. to t.i.d." as one."""
+    last: Part | None = None
+    for match in _frequency_pattern().finditer(text, start, end):
+        # The "/day" of "800 mg/day" is part of the dose, and "x 1 week" lasts a week.
+        if match["slash"] or (match["named"] and _LASTING.match(text, match.end())):
+            continue
+        said = _frequency(match)
+        if (
+            last is not None
+            and isinstance(last.value, Frequency)
+            and _TO_ANOTHER.fullmatch(text, last.end, match.start())
+        ):
+            low, high = last.value.least, said.most
+            if low is not None and high is not None and low < high:
+                last = Part("frequency", last.start, match.end(), Frequency(low, high, as_needed=said.as_needed))
+                continue
+        if last is not None:
+            yield last
+        last = Part("frequency", match.start(), match.end(), said)
+    if last is not None:
+        yield last
+
+
+_TO_ANOTHER = re.compile(r"\s*(?:to|or|-|\u2013)\s*", re.IGNORECASE)
 
 
 def _doses(text: str, start: int, end: int) -> Iterator[Part]:
@@ -238,7 +262,26 @@ def _dotted(word: str) -> str:
 
 
 _LATIN = frozenset(
-    {"qd", "qday", "qdaily", "bid", "tid", "qid", "prn", "qhs", "hs", "qam", "qpm", "qod", "ac", "qac", "od", "bd"}
+    {
+        "qd",
+        "qday",
+        "qdaily",
+        "bid",
+        "tid",
+        "qid",
+        "prn",
+        "qhs",
+        "hs",
+        "qam",
+        "qpm",
+        "qod",
+        "ac",
+        "qac",
+        "od",
+        "bd",
+        "am",
+        "pm",
+    }
 )
 
 

@@ -43,7 +43,19 @@ def load_drugs() -> PhraseTable[Drug]:
 
 def drugs_in(document: Document, drugs: PhraseTable[Drug]) -> list[DrugMention]:
     """Longest names, left to right."""
-    return [_without_strength(DrugMention(*found), document) for found in matches(drugs, document)]
+    found = [DrugMention(*one) for one in matches(drugs, document)]
+    return [_without_strength(_with_number(one, document, drugs), document) for one in found]
+
+
+# A sign that parts words: "Tylenol #3" is a name of its own.
+_NUMBER = re.compile(r"\s?#\d\b")
+
+
+def _with_number(one: DrugMention, document: Document, drugs: PhraseTable[Drug]) -> DrugMention:
+    if not _NUMBER.match(document.text, document.words.ends[one.last - 1]):
+        return one
+    longest = drugs.longest_from(document.columns.numbers, one.first, one.last + 1)
+    return DrugMention(one.first, *longest) if longest is not None and longest[0] > one.last else one
 
 
 # "Zantac 150" is a product, "Zantac 150 mg" a product and its dose.

@@ -18,7 +18,9 @@ from services.nlp_coder.sections import ALLERGIES
 _AFTER, _BEFORE = 120, 60
 # What may stand between a dose and the name that follows it: "40 mg of", "10 mg IV", "500-mg".
 _OF = re.compile(
-    r"[\s-]*(?:(?:of|oral|iv|po|i\.v\.|p\.o\.|intravenous|im|subcutaneous|sublingual)\s+)*(?:the\s+)?$", re.IGNORECASE
+    r"[\s-]*(?:(?:of|oral|iv|po|i\.v\.|p\.o\.|intravenous|im|subcutaneous|sublingual|bolus|daily|nightly|weekly)\s+)*"
+    r"(?:the\s+)?$",
+    re.IGNORECASE,
 )
 
 
@@ -77,7 +79,9 @@ def parts_by_medication(document: Document, places: Sequence[Place]) -> list[lis
             own = [*_of_next(document.text, before, begin, start), *own]
         found[number] += map(_attribute, own)
         last = places[number - 1][1] if number else 0
-        status = _status(document, sentence, (last, start, end), min(stop, following), told)
+        status = _of_it(document.text, end, min(following, _sentence_end(document, sentence + 1))) or _status(
+            document, sentence, (last, start, end), min(stop, following), told
+        )
         if status is not None:
             found[number].append(status)
     _share_status(document.text, places, found, told)
@@ -257,6 +261,19 @@ def _status(
     ):
         return _said(nearest)
     return _by_section(document, word)
+
+
+_IT_REACH = 160
+_IF = re.compile(r"\b(?:if|unless|when|until)\b|\n", re.IGNORECASE)
+
+
+def _of_it(text: str, end: int, stop: int) -> Attribute | None:
+    """What this sentence or the next says of "it", before another medication is named: "She stopped taking it"."""
+    limit = min(stop, end + _IT_REACH)
+    match = _cues("it").search(text, end, limit)
+    if match is None or _is_denied(text, end, match.start()) or _IF.search(text, end, match.end() + 4):
+        return None
+    return _said(match)
 
 
 def _is_denied(text: str, begin: int, cue: int) -> bool:

@@ -46,6 +46,13 @@ CASES = [
     ("Ferrous sulfate with vitamin C 1 tablet twice a day.", {"Ferrous sulfate": "1 {tbl}, 2/d"}),
     ("Zantac 150 mg daily, fentanyl 75 mcg IV.", {"Zantac": "150 mg, 1/d", "fentanyl": "75 ug, intravenous"}),
     ("Lotrimin AF 1% cream, apply q.i.d. Dispense: 4 oz.", {"Lotrimin AF": "1 %, 4/d"}),
+    ("She developed toxicity from the tamoxifen and therefore stopped it herself.", {"tamoxifen": "stopped"}),
+    ("She was on Lipitor for a year. She stopped taking it in May.", {"Lipitor": "stopped"}),
+    ("He takes Lasix. We will stop it if he is dizzy.", {"Lasix": "continued"}),
+    ("Continue 300 mcg daily of Synthroid.", {"Synthroid": "continued, 300 ug, 1/d"}),
+    ("We gave a 20 mL/kg bolus of normal saline.", {"normal saline": "20 mL/kg"}),
+    ("Skelaxin 800 mg b.i.d. to t.i.d. p.r.n.", {"Skelaxin": "800 mg, 2-3/d, as needed"}),
+    ("Klonopin 4 mg in a.m. and 6 mg at h.s.", {"Klonopin": "4 mg, 1/d, 6 mg, 1/d"}),
     ("MEDS:\nMicronase 2.5 mg Tab PO QAM #30.", {"Micronase": "2.5 mg, oral, 1/d"}),
 ]  # fmt: skip
 
@@ -65,6 +72,15 @@ async def test_each_part_and_status_goes_to_its_medication(coder: Coder, text: s
     assert {name: found.get(name) for name in expected} == expected
 
 
+async def test_a_list_of_medications_after_one_of_allergies_is_none_of_allergies(coder: Coder) -> None:
+    text = "ALLERGIES\n1.  PENICILLIN.\n\nPRESENT MEDICATIONS\n1.  Lipitor 20 mg q.d.\n2.  Metoprolol 25 mg b.i.d."
+    assert told(await coded(without_model(coder), text)) == {
+        "PENICILLIN": "allergy",
+        "Lipitor": "20 mg, 1/d",
+        "Metoprolol": "25 mg, 2/d",
+    }
+
+
 async def test_a_medication_that_is_put_back_is_started(coder: Coder) -> None:
     answer = await coded(without_model(coder), "Taken off Coumadin for five days and will be placed back on Coumadin.")
     statuses = [said.value for one in answer.entities for said in one.attributes if said.name == "status"]
@@ -81,6 +97,7 @@ async def test_a_medication_that_is_put_back_is_started(coder: Coder) -> None:
         ("FeSO4 225mg tid.", "ferrous sulfate"),
         ("Z-Pak.", "azithromycin"),
         ("Tylenol No. 3.", "acetaminophen + codeine"),
+        ("Tylenol #3 q6h prn.", "acetaminophen + codeine"),
         ("Carboplatin and VP-16.", "etoposide"),
         ("Robitussin Cough and Cold.", "dextromethorphan + guaifenesin + pseudoephedrine"),
     ],
