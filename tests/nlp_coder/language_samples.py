@@ -106,6 +106,8 @@ NOT_HUMAN = {
 }
 # Read whatever they look like: fragments, lists, tables, capitals, Latin, a few foreign words.
 ENGLISH = [
+    "Plavix 75 mg p.o. q.d., metoprolol 25 mg p.o. q.d., Flomax 0.4 mg p.o. q.d., Zocor 20 mg p.o. q.d.",
+    "1. Lasix 40 mg p.o. b.i.d.\n2. Coumadin 5 mg p.o. q.d.\n3. Xanax 0.25 mg p.o. q.8h. p.r.n.",
     "CHF exacerbation",
     "pneumothorax",
     "fever",
