@@ -92,7 +92,10 @@ class Document:
         own = self.triggers[sentence] if sentence in self.speaking else ()
         section = self.sections[self.section[first]]
         name = self._told_by(section, first) if section.name in _LOOKED_INTO else section.name
-        header = self._header(section) if name in assertion.TELLING_SECTIONS else None
+        is_telling = name in assertion.TELLING_SECTIONS
+        if not own and not is_telling and not self.has_question:
+            return PLAIN
+        header = self._header(section) if is_telling else None
         reading = assertion.reading_of((first, last), own, name, self.clauses, header, is_asked=is_asked)
         return _questioned(self, first, last, reading) if self.has_question and reading.status == "present" else reading
 

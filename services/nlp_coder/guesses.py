@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,13 +44,26 @@ class GuessTable:
     billable: NDArray[np.bool_]
 
 
-# A code, its score, and a `NoteCoded` message that holds it alone.
-Guess = tuple[str, float, bytes]
+@dataclass(frozen=True, slots=True)
+class Guesses:
+    """Codes and their scores, the likeliest first, and each as a `NoteCoded` message from begins[i] to the next."""
+
+    codes: Sequence[str]
+    scores: Sequence[float]
+    messages: bytes
+    begins: Sequence[int]
+
+    def without(self, codes: set[str]) -> Guesses:
+        """The others."""
+        if not codes or codes.isdisjoint(self.codes):
+            return self
+        kept = [row for row, code in enumerate(self.codes) if code not in codes]
+        each = [self.messages[self.begins[row] : self.begins[row + 1]] for row in kept]
+        begins = [0, *accumulate(map(len, each))]
+        return Guesses([self.codes[row] for row in kept], [self.scores[row] for row in kept], b"".join(each), begins)
 
 
-def place_of(guess: Guess) -> tuple[float, str]:
-    """Rankings ascend by it."""
-    return -guess[1], guess[0]
+NO_GUESSES = Guesses((), (), b"", (0,))
 
 
 def guess_table(codes: Sequence[str], code_set: CodeSet) -> GuessTable:
@@ -77,7 +90,7 @@ def guess_table(codes: Sequence[str], code_set: CodeSet) -> GuessTable:
 
 def set_apart(
     prediction: Prediction, note: ReadNote, occurrences: Occurrences, threshold: float, table: GuessTable
-) -> tuple[Prediction, list[Guess]]:
+) -> tuple[Prediction, Guesses]:
     """The prediction without the guesses that no rule has to see, and these, the likeliest first.
 
     A rule may ask for what reaches the threshold, and for what shares its category with a mention, or its code with
@@ -85,7 +98,7 @@ def set_apart(
     """
     proposed = prediction.proposed
     if proposed is None:
-        return prediction, []
+        return prediction, NO_GUESSES
     told = table.always_told.copy()
     for category in {category_of(read.mention.code) for read in note.mentions}:
         told[table.of_category.get(category, _NOWHERE)] = True
@@ -96,16 +109,14 @@ def set_apart(
     )  # fmt: skip
     whole = Prediction({**prediction.scored, **proposed.scored(others.tolist(), table.codes)}, prediction.version)
     if not len(rows):
-        return whole, []
+        return whole, NO_GUESSES
     columns = note.document.columns
     messages, begins = guess_kernels.messages(
         _CODES_TAG, rows, proposed.columns, proposed.probability, proposed.positions, useful, occurrences.words,
         columns.starts, columns.ends, _lines_of(note.document), table.heads, table.bounds, table.billable,
     )  # fmt: skip
     codes = [table.codes[column] for column in proposed.columns[rows].tolist()]
-    written, places = messages.tobytes(), begins.tolist()
-    each = [written[begin:end] for begin, end in pairwise(places)]
-    return whole, list(zip(codes, proposed.probability[rows].tolist(), each, strict=True))
+    return whole, Guesses(codes, proposed.probability[rows].tolist(), messages.tobytes(), begins.tolist())
 
 
 def _lines_of(document: Document) -> NDArray[np.uint8]:

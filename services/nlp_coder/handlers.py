@@ -32,7 +32,7 @@ from services.nlp_coder.entity_features import EntityInput, encoded
 from services.nlp_coder.entity_model import NOTE, EntityPrediction
 from services.nlp_coder.features import ModelInput, model_inputs, windows_in
 from services.nlp_coder.findings import Finding, findings_of, is_report
-from services.nlp_coder.guesses import Guess, GuessTable, set_apart, warm_up_guesses
+from services.nlp_coder.guesses import NO_GUESSES, GuessTable, set_apart, warm_up_guesses
 from services.nlp_coder.language import Languages, reason_not_to_read
 from services.nlp_coder.models import IcdCoder, Prediction, joined
 from services.nlp_coder.note_kind import RADIOLOGY, UNKNOWN, kind_of, load_kind_cues
@@ -270,7 +270,7 @@ def _fill(coded: NoteCoded, prepared: _Prepared, answers: _Answers, deps: Coder,
     document, prediction = prepared.note.document, answers.codes
     entities = _entities(prepared, answers.entities, deps)
     occurrences = joined([window.occurrences for window in prepared.inputs])
-    guesses: list[Guess] = []
+    guesses = NO_GUESSES
     if prediction is not None and wanted.assigned is not None:
         # An audit may ask for any code.
         prediction = prediction.whole(deps.guesses.codes)

@@ -14,7 +14,7 @@ from services.nlp_coder.coding import GUIDELINE, LONGEST_RANKING, RankedCode
 from services.nlp_coder.document import Document
 from services.nlp_coder.entities import FoundEntity
 from services.nlp_coder.findings import Finding
-from services.nlp_coder.guesses import Guess, place_of
+from services.nlp_coder.guesses import NO_GUESSES, Guesses
 from services.nlp_coder.prescriptions import Attribute
 
 _STATUS = {
@@ -66,33 +66,35 @@ def temporality(reading: Reading) -> notes_pb2.Temporality.ValueType:
 def add_sections(coded: NoteCoded, document: Document) -> None:
     """All sections, in order."""
     for section in document.sections[:MOST_SECTIONS]:
-        coded.sections.add(name=section.name).span.CopyFrom(Span(start=section.start, end=section.end))
+        added = coded.sections.add()
+        added.name = section.name
+        added.span.start, added.span.end = section.start, section.end
 
 
-def add_codes(coded: NoteCoded, codes: Sequence[RankedCode], guesses: Sequence[Guess] = ()) -> None:
+def add_codes(coded: NoteCoded, codes: Sequence[RankedCode], guesses: Guesses = NO_GUESSES) -> None:
     """The best hundred of both, which are sorted by falling score.
 
     Assertion, temporality and experiencer stay unspecified for what only the model proposes.
     """
-    added = {ranked.code for ranked in codes if ranked.origin == GUIDELINE}
-    waiting = [guess for guess in guesses if guess[0] not in added]
-    done = 0
+    guesses = guesses.without({ranked.code for ranked in codes if ranked.origin == GUIDELINE})
+    scores, count, done = guesses.scores, len(guesses.codes), 0
     for number, ranked in enumerate(codes):
-        place = -ranked.score, ranked.code
-        before = done
-        while before < len(waiting) and number + before < LONGEST_RANKING and place_of(waiting[before]) < place:
+        before, most = done, min(count, LONGEST_RANKING - number)
+        while before < most and (
+            scores[before] > ranked.score or (scores[before] == ranked.score and guesses.codes[before] < ranked.code)
+        ):
             before += 1
-        _add_guesses(coded, waiting[done:before])
+        _add_guesses(coded, guesses, done, before)
         done = before
         if number + done >= LONGEST_RANKING:
             return
         _add_code(coded, ranked)
-    _add_guesses(coded, waiting[done : LONGEST_RANKING - len(codes)])
+    _add_guesses(coded, guesses, done, min(count, LONGEST_RANKING - len(codes)))
 
 
-def _add_guesses(coded: NoteCoded, guesses: Sequence[Guess]) -> None:
-    if guesses:
-        coded.MergeFromString(b"".join([message for _code, _score, message in guesses]))
+def _add_guesses(coded: NoteCoded, guesses: Guesses, first: int, last: int) -> None:
+    if last > first:
+        coded.MergeFromString(guesses.messages[guesses.begins[first] : guesses.begins[last]])
 
 
 def _add_code(coded: NoteCoded, ranked: RankedCode) -> None:
@@ -121,7 +123,8 @@ def add_entities(coded: NoteCoded, entities: Sequence[FoundEntity]) -> None:
     for found in entities[:MOST_ENTITIES]:
         entity = coded.entities.add()
         entity.type, entity.code, entity.origin = found.type, found.code, found.origin
-        entity.span.start, entity.span.end = found.start, found.end
+        span = entity.span
+        span.start, span.end = found.start, found.end
         if found.name:
             entity.name, entity.concept = found.name, found.concept
         if found.rules:

@@ -1,6 +1,7 @@
 """What only the model proposes goes into the answer by a compiled loop, just as it would by rules and objects."""
 
 from dataclasses import replace
+from itertools import accumulate
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from vigil.v1.notes_pb2 import NoteCode, NoteCoded
 from services.nlp_coder import messages
 from services.nlp_coder.coding import LONGEST_RANKING, Basis, RankedCode, ranked_codes
 from services.nlp_coder.features import Occurrences
-from services.nlp_coder.guesses import set_apart
+from services.nlp_coder.guesses import NO_GUESSES, Guesses, set_apart
 from services.nlp_coder.handlers import Coder
 from services.nlp_coder.models import LEAST_CONTRIBUTION, Prediction, Proposed
 from services.nlp_coder.ranking import candidates_of
@@ -52,15 +53,15 @@ def proposed(note: str, seed: int, coder: Coder) -> tuple[Basis, Prediction]:
 def test_a_guess_is_written_as_any_other_code(note: str, seed: int, coder: Coder) -> None:
     basis, prediction = proposed(note, seed, coder)
 
-    def answered(whole: Prediction, guesses: list[tuple[str, float, bytes]]) -> NoteCoded:
+    def answered(whole: Prediction, guesses: Guesses) -> NoteCoded:
         answer = NoteCoded()
         codes = ranked_codes(replace(basis, prediction=whole), coder.ranker, coder.reader)
         messages.add_codes(answer, codes, guesses)
         return answer
 
     whole, guesses = set_apart(prediction, basis.note, basis.occurrences, coder.ranker.threshold, coder.guesses)
-    assert len(guesses) > len(coder.guesses.codes) / 100
-    assert answered(whole, guesses) == answered(prediction.whole(coder.guesses.codes), [])
+    assert len(guesses.codes) > len(coder.guesses.codes) / 100
+    assert answered(whole, guesses) == answered(prediction.whole(coder.guesses.codes), NO_GUESSES)
 
 
 def test_a_position_beyond_the_words_of_a_note_is_no_word(coder: Coder) -> None:
@@ -68,16 +69,25 @@ def test_a_position_beyond_the_words_of_a_note_is_no_word(coder: Coder) -> None:
     answer = prediction.proposed
     assert answer is not None
     broken = replace(prediction, proposed=replace(answer, positions=answer.positions + 1000))
-    assert set_apart(broken, basis.note, basis.occurrences, 2.0, coder.guesses)[1] == []
+    assert set_apart(broken, basis.note, basis.occurrences, 2.0, coder.guesses)[1] == NO_GUESSES
 
 
 def test_the_best_hundred_of_codes_and_guesses_are_answered(coder: Coder) -> None:
     scores = [0.5 - at / 1000 for at in range(60)]
     codes = [RankedCode(f"A{score}", "", score, False, [(0, 1)], ["x"], "model", None, True) for score in scores]
-    guesses = [
-        (f"B{score}", score, NoteCoded(codes=[NoteCode(code=f"B{score}")]).SerializeToString()) for score in scores
-    ]
+    each = [NoteCoded(codes=[NoteCode(code=f"B{score}")]).SerializeToString() for score in scores]
+    begins = [0, *accumulate(map(len, each))]
+    guesses = Guesses([f"B{score}" for score in scores], scores, b"".join(each), begins)
     answer = NoteCoded()
     messages.add_codes(answer, codes, guesses)
     assert [code.code for code in answer.codes] == [f"{letter}{score}" for score in scores[:50] for letter in "AB"]
     assert len(answer.codes) == LONGEST_RANKING
+
+
+def test_a_guess_that_the_guidelines_add_is_answered_once(coder: Coder) -> None:
+    basis, prediction = proposed(NOTES[0], 0, coder)
+    _whole, guesses = set_apart(prediction, basis.note, basis.occurrences, coder.ranker.threshold, coder.guesses)
+    twice = RankedCode(guesses.codes[3], "", 0.5, True, [(0, 1)], ["x"], "guideline", None, True)
+    answer = NoteCoded()
+    messages.add_codes(answer, [twice], guesses)
+    assert [code.code for code in answer.codes] == [twice.code, *guesses.codes[:3], *guesses.codes[4:]]
