@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import NamedTuple, TypeAlias
@@ -77,20 +78,32 @@ def numbered_again(words: Words) -> NumberedWords:
 
 def _with_new_forms(text: str, characters: CodePoints, starts: Places, ends: Places) -> NumberedWords:
     """The same for a text with words that are not known yet, which become known."""
-    first, last = starts.tolist(), ends.tolist()
-    norms = [norm_of(text[start:end]) for start, end in zip(first, last, strict=True)]
-    numbers = numbered(norms)
     with _growing:
         forms = _up_to_date()
         found = kernels.forms_in(characters, starts, ends, forms.table, forms.pool, forms.bounds)
-        new = {text[first[word] : last[word]]: word for word in np.flatnonzero(found < 0).tolist()}
-        for word in new.values():
-            if last[word] - first[word] <= LONGEST_WORD and len(forms.norms) < _MOST_FORMS:
-                form = len(forms.norms)
-                forms.numbers[form] = numbers[word]
-                forms.norms.append(norms[word])
-                kernels.add_form(characters, first[word], last[word], forms.table, forms.pool, forms.bounds, form)
+        _learn(text, characters, forms, starts[found < 0].tolist(), ends[found < 0].tolist())
+        found = kernels.forms_in(characters, starts, ends, forms.table, forms.pool, forms.bounds)
+    first, last = starts.tolist(), ends.tolist()
+    # What is too long to be kept, or one too many, is unknown still.
+    norms = [
+        forms.norms[form] if form >= 0 else norm_of(text[start:end])
+        for form, start, end in zip(found.tolist(), first, last, strict=True)
+    ]
+    numbers, unknown = forms.numbers[found], np.flatnonzero(found < 0)
+    numbers[unknown] = numbered([norms[word] for word in unknown.tolist()])
     return NumberedWords(Words(first, last, norms), starts, ends, numbers)
+
+
+def _learn(text: str, characters: CodePoints, forms: _Forms, starts: Sequence[int], ends: Sequence[int]) -> None:
+    """Make words forms, each once, as far as there is room."""
+    new = {text[start:end]: (start, end) for start, end in zip(starts, ends, strict=True)}
+    norms = list(map(norm_of, new))
+    for (start, end), norm, number in zip(new.values(), norms, numbered(norms).tolist(), strict=True):
+        if end - start <= LONGEST_WORD and len(forms.norms) < _MOST_FORMS:
+            form = len(forms.norms)
+            forms.numbers[form] = number
+            forms.norms.append(norm)
+            kernels.add_form(characters, start, end, forms.table, forms.pool, forms.bounds, form)
 
 
 def _up_to_date() -> _Forms:
