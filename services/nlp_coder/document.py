@@ -7,7 +7,6 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,7 @@ from services.nlp_coder.forms import NumberedWords, numbered_again, numbered_wor
 from services.nlp_coder.numbered import flags, number_of
 from services.nlp_coder.sections import Section
 from services.nlp_coder.tokens import Words, code_points
-from services.nlp_coder.triggers import COLON, Trigger, TriggerTable
+from services.nlp_coder.triggers import COLON, Triggers, TriggerTable
 
 # What stands between an item and its answer, and what may follow the answer: the end, or the next item's label.
 _BEFORE_ANSWER = re.compile(r"[:?\t=|,]|\s[-\u2013\u2014]\s|\.{2,}")
@@ -70,7 +69,7 @@ class Document:
     Indices count words; `sentence[i]` and `section[i]` are the indices of those of word i.
 
     `stops[i]` is the first word that a phrase beginning at word i may not include; `clauses[i]` counts commas
-    before word i. `speaking`: sentences whose triggers say something of mentions. `columns`: lists for compiled loops.
+    before word i. `columns`: lists for compiled loops.
     """
 
     text: str
@@ -81,15 +80,14 @@ class Document:
     section: list[int]
     stops: list[int]
     clauses: list[int]
-    triggers: dict[int, list[Trigger]]
-    speaking: set[int]
+    triggers: Triggers
     has_question: bool
     columns: Columns
 
     def reading(self, first: int, last: int, *, is_asked: bool = False) -> Reading:
         """How the words from `first` up to but not including `last` read. is_asked: somebody else chose them."""
         sentence = self.sentence[first]
-        own = self.triggers[sentence] if sentence in self.speaking else ()
+        own = self.triggers[sentence] if sentence in self.triggers.speaking else ()
         section = self.sections[self.section[first]]
         name = self._told_by(section, first) if section.name in _LOOKED_INTO else section.name
         is_telling = name in assertion.TELLING_SECTIONS
@@ -160,31 +158,24 @@ def read(text: str, grammar: Grammar) -> Document:
     of_sentence, of_section, stops, clauses = kernels.layout(characters, first, last, sentence_starts, section_starts)
     columns = Columns(numbers, first, last, of_sentence, stops, clauses)
     sentence, section_index = of_sentence.tolist(), of_section.tolist()
-    found = triggers.find_triggers(grammar.triggers, _answering(text, words, columns.numbers), columns.stops)
-    by_sentence: dict[int, list[Trigger]] = {}
-    for trigger in found:
-        section = parts[section_index[trigger.start]]
-        # "History:" says by its section what it says; "Return precautions" are no precautions against what follows.
-        if section.body <= words.starts[trigger.start] or section.name == sections.OTHER:
-            by_sentence.setdefault(sentence[trigger.start], []).append(trigger)
-    if by_sentence and "\n" in text:
+    found = triggers.find_triggers(grammar.triggers, _answering(text, words, numbers), stops)
+    # "History:" says by its section what it says; "Return precautions" are no precautions against what follows.
+    speaks_from = np.array([0 if part.name == sections.OTHER else part.body for part in parts], dtype=np.int64)
+    found = found[first[found[:, 0]] >= speaks_from[of_section[found[:, 0]]]]
+    by_sentence = Triggers(found, of_sentence[found[:, 0]], grammar.triggers)
+    if len(found) and "\n" in text:
         _lead_lists(text, starts, by_sentence)
-    speaking = {number for number, own in by_sentence.items() if any(map(_speaks, own))}
     lists = sentence, section_index, stops.tolist(), clauses.tolist()
-    return Document(text, words, parts, starts, *lists, by_sentence, speaking, "?" in text, columns)
+    return Document(text, words, parts, starts, *lists, by_sentence, "?" in text, columns)
 
 
-_speaks = attrgetter("rule.speaks")
-
-
-def _lead_lists(text: str, starts: list[int], by_sentence: dict[int, list[Trigger]]) -> None:
+def _lead_lists(text: str, starts: list[int], by_sentence: Triggers) -> None:
     """What leads a list in ("Denies:", "Return for:") holds for each of its items."""
     for match in _LIST_LEAD.finditer(text):
         lead = sentences.sentence_of(starts, match.start())
-        said = by_sentence.get(lead)
         item = lead + 1
-        while said and item < len(starts) and _LIST_ITEM.match(text, starts[item]):
-            by_sentence[item] = [*said, *by_sentence.get(item, ())]
+        while by_sentence[lead] and item < len(starts) and _LIST_ITEM.match(text, starts[item]):
+            by_sentence.lead(lead, item)
             item += 1
             if item < len(starts) and "\n\n" in text[starts[item - 1] : starts[item]]:
                 break

@@ -218,7 +218,7 @@ def _reading(one: FoundEntity, document: Document) -> Reading:
     """How an entity reads; most stand in a sentence, and a section, that says nothing of what is in it."""
     if (
         not document.has_question
-        and document.sentence[one.first] not in document.triggers
+        and document.sentence[one.first] not in document.triggers.speaking
         and document.section_name(one.first) == OTHER
     ):
         return PLAIN

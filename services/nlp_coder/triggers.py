@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -117,11 +118,12 @@ class Trigger(NamedTuple):
 class TriggerTable:
     """The rules of all phrases, which of them do nothing but keep shorter ones from being read, and their words.
 
-    `adverbs`: the words, by number, that may stand inside any phrase.
+    `speaks`: as of each rule. `adverbs`: the words, by number, that may stand inside any phrase.
     """
 
     rules: Sequence[Rule]
     does_nothing: NDArray[np.bool_]
+    speaks: NDArray[np.bool_]
     trie: Trie
     adverbs: NDArray[np.bool_]
 
@@ -146,7 +148,8 @@ def load_triggers() -> TriggerTable:
         rules.append(_rule(sides.get("forward"), sides.get("backward")))
         numbers.append([number_of(word) for word in words])
     does_nothing = np.array([rule.forward is None and rule.backward is None for rule in rules], dtype=np.bool_)
-    return TriggerTable(rules, does_nothing, trie_of(numbers), flags(adverbs))
+    speaks = np.array([rule.speaks for rule in rules], dtype=np.bool_)
+    return TriggerTable(rules, does_nothing, speaks, trie_of(numbers), flags(adverbs))
 
 
 def word_classes() -> Mapping[str, str]:
@@ -245,15 +248,43 @@ def _effect(category: str, reach: str, side: Direction, *, bare: bool) -> Effect
     )
 
 
-def find_triggers(table: TriggerTable, numbers: NDArray[np.int64], stops: NDArray[np.int64]) -> list[Trigger]:
+class Triggers(dict[int, list[Trigger]]):
+    """Those of each sentence, left to right; made when they are asked for, since most sentences hold no mention.
+
+    speaking: sentences whose triggers say something of mentions.
+    """
+
+    def __init__(self, rows: NDArray[np.int64], sentence: NDArray[np.int64], table: TriggerTable) -> None:
+        """rows: of `find_triggers`. sentence: of each of them."""
+        super().__init__()
+        self._rows, self._sentences, self._rules = rows, sentence.tolist(), table.rules
+        self.speaking = set(sentence[table.speaks[rows[:, 2]]].tolist())
+
+    def __missing__(self, sentence: int) -> list[Trigger]:
+        first = bisect_left(self._sentences, sentence)
+        last = bisect_right(self._sentences, sentence, first)
+        own = self[sentence] = [
+            Trigger(start, end, self._rules[rule]) for start, end, rule in self._rows[first:last].tolist()
+        ]
+        return own
+
+    def lead(self, sentence: int, item: int) -> None:
+        """Have the triggers of a sentence speak of an item, before its own."""
+        self[item] = [*self[sentence], *self[item]]
+        if sentence in self.speaking:
+            self.speaking.add(item)
+
+
+def find_triggers(table: TriggerTable, numbers: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[np.int64]:
     """All triggers, left to right, the longest at each word; a longer one swallows those inside it.
 
     numbers: of the words. `stops[i]` is the first word that a phrase beginning at word i may not include.
+    Returns int64 [N, 3]: first word, word after the last, rule.
     """
-    starts, ends, found = kernels.triggers_in(
+    rows: NDArray[np.int64] = kernels.triggers_in(
         *table.trie, table.does_nothing, table.adverbs, _ANY_WORD, numbers, stops
-    ).T.tolist()
-    return list(map(Trigger._make, zip(starts, ends, map(table.rules.__getitem__, found), strict=True)))
+    )
+    return rows
 
 
 _ANY_WORD = number_of(ANY_WORD)
