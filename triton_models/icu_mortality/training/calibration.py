@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 Floats = NDArray[np.float64]
+Bounds = list[tuple[float | None, float | None]] | None
 COVERAGE = 0.9
+LEAST_SLOPE = 0.05
 LEAST_WIDTH = 0.1  # log-odds, before the root and the factor
 # How far two models of different patients are apart is learned from the row: their 9th decile, by a few small trees.
 DIFFICULTY = {
@@ -45,29 +47,62 @@ class Platt:
         """Of the highest likelihood."""
         aged = np.exp(-hours / 12)
         terms = np.stack([blended, np.ones(len(blended)), aged, aged * blended])
-
-        def loss(at: Floats) -> tuple[float, Floats]:
-            said = at @ terms
-            chance = 1 / (1 + np.exp(-said))
-            value = weight @ (np.logaddexp(0, said) - label * said) / weight.sum()
-            return float(value), terms @ (weight * (chance - label)) / weight.sum()
-
-        found = minimize(loss, np.array([1.0, 0.0, 0.0, 0.0]), jac=True, method="BFGS").x
-        return cls(*(float(one) for one in found))
+        return cls(*_most_likely(terms, label, weight, np.array([1.0, 0.0, 0.0, 0.0])))
 
     def log_odds(self, blended: Floats, hours: Floats) -> Floats:
         return self.slope * blended + self.offset + np.exp(-hours / 12) * (self.early + self.early_slope * blended)
 
 
-def cross_fitted(
-    blended: Floats, hours: Floats, label: NDArray[np.int8], weight: Floats, fold: NDArray[np.int64]
-) -> Floats:
-    """Calibrated log-odds of each row by a calibration that saw none of its patient."""
+@dataclass(frozen=True, slots=True)
+class Bent:
+    """log-odds = offset + below * (blended - over) + above * over, where over = softplus(blended - at).
+
+    One slope for rows under the log-odds `at` of the event, and another for those over it: where events are rare, trees
+    that are held back say too much of the safest rows.
+    """
+
+    below: float
+    above: float
+    offset: float
+    at: float
+
+    @classmethod
+    def of(cls, blended: Floats, label: NDArray[np.int8]) -> Bent:
+        """Of the highest likelihood with slopes that rise."""
+        at = float(np.log(label.mean() / (1 - label.mean())))
+        over = np.logaddexp(0, blended - at)
+        terms = np.stack([blended - over, over, np.ones(len(blended))])
+        rising = [(LEAST_SLOPE, None), (LEAST_SLOPE, None), (None, None)]
+        return cls(*_most_likely(terms, label, np.ones(len(label)), np.array([1.0, 1.0, 0.0]), rising), at)
+
+    def log_odds(self, blended: Floats) -> Floats:
+        over = np.logaddexp(0, blended - self.at)
+        return self.offset + self.below * (blended - over) + self.above * over
+
+
+def _most_likely(
+    terms: Floats, label: NDArray[np.int8], weight: Floats, start: Floats, bounds: Bounds = None
+) -> list[float]:
+    """Coefficients of the terms, [terms, rows]."""
+
+    def loss(at: Floats) -> tuple[float, Floats]:
+        said = at @ terms
+        chance = 1 / (1 + np.exp(-said))
+        value = weight @ (np.logaddexp(0, said) - label * said) / weight.sum()
+        return float(value), terms @ (weight * (chance - label)) / weight.sum()
+
+    how: dict[str, Any] = {"method": "BFGS"}
+    if bounds:
+        how = {"method": "L-BFGS-B", "bounds": bounds, "options": {"ftol": 1e-13, "gtol": 1e-7}}
+    return [float(one) for one in minimize(loss, start, jac=True, **how).x]
+
+
+def cross_fitted(blended: Floats, label: NDArray[np.int8], fold: NDArray[np.int64]) -> Floats:
+    """Calibrated log-odds of each row by a bent calibration that saw none of its patient."""
     said = np.full(len(blended), np.nan)
     for number in np.unique(fold):
         other, mine = fold != number, fold == number
-        platt = Platt.of(blended[other], hours[other], label[other], weight[other])
-        said[mine] = platt.log_odds(blended[mine], hours[mine])
+        said[mine] = Bent.of(blended[other], label[other]).log_odds(blended[mine])
     return said
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import trees
 from blend import Model
-from calibration import LEAST_WIDTH, Platt, Width
+from calibration import LEAST_WIDTH, Bent, Platt, Width
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
@@ -36,7 +36,7 @@ class Graph:
         return output
 
 
-def build(model: Model, platt: Platt, interval: Width, features: int, name: str) -> onnx.ModelProto:
+def build(model: Model, curve: Platt | Bent, interval: Width, features: int, name: str) -> onnx.ModelProto:
     """Input `features` [batch, features] float32, NaN not measured; outputs `probability`, `low`, `high` [batch, 1]."""
     graph = Graph()
     part = model.recipe.trees_part
@@ -44,14 +44,10 @@ def build(model: Model, platt: Platt, interval: Width, features: int, name: str)
     if model.members:
         terms[_networks(graph, model)] = 1 - part
     blended = _sum(graph, terms, "blended")
-    early = _early(graph)
-    slope = _sum(graph, {early: platt.early_slope}, "slope", platt.slope)
-    shift = _sum(graph, {early: platt.early}, "shift_of_hour", platt.offset)
-    said = graph.node("Add", [graph.node("Mul", [slope, blended], "scaled_blended"), shift], "said")
-    width = _width(graph, interval, slope)
-    graph.node("Sigmoid", [said], "probability")
-    graph.node("Sigmoid", [graph.node("Sub", [said, width], "lower")], "low")
-    graph.node("Sigmoid", [graph.node("Add", [said, width], "upper")], "high")
+    if isinstance(curve, Bent):
+        _bent(graph, curve, interval, blended)
+    else:
+        _straight(graph, curve, interval, blended)
     row = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", features])
     outputs = [
         helper.make_tensor_value_info(one, TensorProto.FLOAT, ["batch", 1]) for one in ("probability", "low", "high")
@@ -71,14 +67,40 @@ def save(made: onnx.ModelProto, path: Path) -> None:
     path.write_bytes(made.SerializeToString(deterministic=True))
 
 
-def _width(graph: Graph, interval: Width, slope: str) -> str:
-    """Half of the interval, in calibrated log-odds, [batch, 1]."""
+def _straight(graph: Graph, curve: Platt, interval: Width, blended: str) -> None:
+    early = _early(graph)
+    slope = _sum(graph, {early: curve.early_slope}, "slope", curve.slope)
+    shift = _sum(graph, {early: curve.early}, "shift_of_hour", curve.offset)
+    said = graph.node("Add", [graph.node("Mul", [slope, blended], "scaled_blended"), shift], "said")
+    width = graph.node("Mul", [slope, _raw_width(graph, interval)], "width")
+    graph.node("Sigmoid", [said], "probability")
+    graph.node("Sigmoid", [graph.node("Sub", [said, width], "lower")], "low")
+    graph.node("Sigmoid", [graph.node("Add", [said, width], "upper")], "high")
+
+
+def _bent(graph: Graph, curve: Bent, interval: Width, blended: str) -> None:
+    """The ends of the interval go through the same curve, so it is not even."""
+    width = _raw_width(graph, interval)
+    ends = {
+        "probability": blended,
+        "low": graph.node("Sub", [blended, width], "lower"),
+        "high": graph.node("Add", [blended, width], "upper"),
+    }
+    for name, end in ends.items():
+        over = graph.node("Softplus", [_sum(graph, {end: 1.0}, f"{name}_from_bend", -curve.at)], f"{name}_over")
+        terms = {end: curve.below, over: curve.above - curve.below}
+        said = _sum(graph, terms, f"{name}_said", curve.offset)
+        graph.node("Sigmoid", [said], name)
+
+
+def _raw_width(graph: Graph, interval: Width) -> str:
+    """Half of the interval, in log-odds before calibration, [batch, 1] or one for all."""
     if interval.difficulty is None:
-        return _sum(graph, {slope: interval.factor}, "width")
+        return graph.constant("raw_width", np.float32(interval.factor))
     difficulty = _trees(graph, trees.of_lightgbm(interval.difficulty), "difficulty")
     least = graph.constant("least_width", np.float32(LEAST_WIDTH))
     root = graph.node("Sqrt", [graph.node("Max", [difficulty, least], "known_difficulty")], "root")
-    return graph.node("Mul", [slope, _sum(graph, {root: interval.factor}, "raw_width")], "width")
+    return _sum(graph, {root: interval.factor}, "raw_width")
 
 
 def _trees(graph: Graph, ensemble: trees.Ensemble, name: str) -> str:

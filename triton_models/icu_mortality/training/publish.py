@@ -16,7 +16,7 @@ import blend
 import graph
 import matplotlib as mpl
 import numpy as np
-from calibration import LEAST_WIDTH, Platt, Width
+from calibration import LEAST_WIDTH, Bent, Platt, Width
 from numpy.typing import NDArray
 
 from services.fusion.deterioration.drift import bins_of
@@ -51,7 +51,7 @@ class Published:
     name: str
     names: Sequence[str]
     model: blend.Model
-    platt: Platt
+    curve: Platt | Bent
     width: Width
     points: Sequence[Mapping[str, Any]]
     x: NDArray[np.float32]
@@ -61,7 +61,7 @@ class Published:
 def publish(folder: Path, made: Published, metrics: Mapping[str, Any]) -> None:
     """Everything of the model's folder but its card."""
     path = folder / "1" / "model.onnx"
-    graph.save(graph.build(made.model, made.platt, made.width, len(made.names), made.name), path)
+    graph.save(graph.build(made.model, made.curve, made.width, len(made.names), made.name), path)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     (folder / "config.pbtxt").write_text(CONFIG.format(name=made.name, features=len(made.names), sha256=sha256))
     assets = folder / "assets"
@@ -85,7 +85,7 @@ def _features(made: Published, sha256: str) -> dict[str, Any]:
         "high": [_number(one) for one in high],
         "stranger_share": round(float(np.quantile(strange, 0.999)), 3),
         "operating_points": list(made.points),
-        "calibration": {**asdict(made.platt), "interval_factor": made.width.factor, "least_width": LEAST_WIDTH},
+        "calibration": {**asdict(made.curve), "interval_factor": made.width.factor, "least_width": LEAST_WIDTH},
         "drift": {made.names[at]: _bins(made.x[:, at]) for at in watched},
         "drift_of_probability": _bins(made.chances.astype(np.float32)),
     }

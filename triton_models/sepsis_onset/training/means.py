@@ -9,15 +9,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import families  # first: it knows where the code of both models lies, and there is another families with the other
 import numpy as np
-import train  # first: it knows where the code of both models lies
-from families import BLEND, BOTH, PAGE, Floats, Folds
+import train
+from numpy.typing import NDArray
 from train import CATBOOST, RECIPE, XGBOOST, Recipe, blend, measures, rows, utility, whole
 
 import card  # isort: skip
 
 SHIPPED = "mean of XGBoost and CatBoost, as shipped"
 ALL = "mean of LightGBM, XGBoost and CatBoost"
+Floats = NDArray[np.float64]
+Folds = NDArray[np.int64]
 FOLDS = {"first two folds, chosen on": (0, 1), "other three folds": (2, 3, 4), "all five folds": (0, 1, 2, 3, 4)}
 
 
@@ -27,10 +30,10 @@ def main() -> None:
     task = train.task_of(held)
     fold = blend.folds(task, rows.SEED)
     before = whole("sepsis-with-networks", train.task_with_networks(held), fold, train.WITH_NETWORKS)
-    every = {BLEND: before.blended(train.WITH_NETWORKS.trees_part), BOTH: before.trees}
+    every = {families.BLEND: before.blended(train.WITH_NETWORKS.trees_part), families.BOTH: before.trees}
     for name, boosting in (("XGBoost", XGBOOST), ("CatBoost", CATBOOST)):
         every[name] = whole(f"sepsis-{name.lower()}", task, fold, Recipe((boosting,))).trees
-    every[ALL] = np.mean([every[name] for name in (BOTH, "XGBoost", "CatBoost")], axis=0)
+    every[ALL] = np.mean([every[name] for name in (families.BOTH, "XGBoost", "CatBoost")], axis=0)
     every[SHIPPED] = whole("sepsis-whole", task, fold, RECIPE).trees
     found: dict[str, Any] = {}
     for title, numbers in FOLDS.items():
@@ -38,12 +41,12 @@ def main() -> None:
         of_mine, in_mine = (worth[0][mine], worth[1][mine]), held.where(mine)
         found[title] = {
             name: train.utilities(said[mine], in_mine, of_mine, fold[mine])
-            | gained(every[BLEND][mine], said[mine], in_mine, of_mine, fold[mine])
+            | gained(every[families.BLEND][mine], said[mine], in_mine, of_mine, fold[mine])
             for name, said in every.items()
         }
     (train.MODEL / "means.json").write_text(json.dumps(found, indent=1) + "\n")
     made = lines(found)
-    card.fill(PAGE, {"means": made})
+    card.fill(families.PAGE, {"means": made})
     card.fill(train.MODEL / "MODEL_CARD.md", {"means": made})
 
 
@@ -75,7 +78,7 @@ def lines(found: dict[str, Any]) -> list[str]:
         made.append((f"**{title}**", *[""] * (len(header) - 1)))
         made += [
             (name, card.with_interval(one, "auroc"), f"{one['auprc']:.3f}", card.with_interval(one, "utility"),
-             *(_more(one, f"more_{key}") if name != BLEND else "" for key in ("auroc", "utility")))
+             *(_more(one, f"more_{key}") if name != families.BLEND else "" for key in ("auroc", "utility")))
             for name, one in table.items()
         ]  # fmt: skip
     return card.table(header, made)

@@ -23,7 +23,7 @@ import publish  # noqa: E402
 import rows  # noqa: E402
 import utility  # noqa: E402
 from blend import Recipe, Task  # noqa: E402
-from calibration import Platt  # noqa: E402
+from calibration import Bent  # noqa: E402
 from card import fill, table, write_tables  # noqa: E402
 from out_of_fold import OutOfFold, out_of_fold, whole  # noqa: E402
 from row_families import CATBOOST, XGBOOST  # noqa: E402
@@ -68,10 +68,9 @@ def main() -> None:
     points = operating_points(held, said, worth, found)
     metrics = {**figures(held, found, said, worth), "without_the_clock": clockless(held, worth, found.fold)}
     model = blend.fit(task, np.ones(len(held.label), bool), RECIPE)
-    every = np.ones(len(held.label))
-    platt = Platt.of(blended, held.minute / 60, held.label, every)
+    curve = Bent.of(blended, held.label)
     width = calibration.Width.constant(calibration_pairs(held, found))  # a patient's own is no better, see the card
-    made = publish.Published("sepsis_onset", NAMES, model, platt, width, points, held.x, calibration.probability(said))
+    made = publish.Published("sepsis_onset", NAMES, model, curve, width, points, held.x, calibration.probability(said))
     publish.publish(MODEL, made, {**metrics, "operating_points": points})
     publish.draw_reliability(MODEL / "reliability.png", panels(held, said))
     write_tables(MODEL)
@@ -107,8 +106,7 @@ def task_with_networks(held: Rows) -> Task:
 
 def calibrated(held: Rows, found: OutOfFold, blended: Floats) -> Floats:
     """Log-odds of all rows, calibrated on other folds."""
-    every = np.ones(len(blended))
-    return calibration.cross_fitted(blended, held.minute / 60, held.label, every, found.fold)
+    return calibration.cross_fitted(blended, held.label, found.fold)
 
 
 def calibration_pairs(held: Rows, found: OutOfFold) -> calibration.Apart:
