@@ -41,6 +41,8 @@ export function marked(found, spans, findings) {
 }
 
 const isMarked = (hidden) => (one) => (one.kind === "entity" || one.kind === "part") && !hidden.has(one.entity.type);
+// What a piece looks like where several lie over it: the longest, and a place of the body only where nothing else does.
+const before = (one, other) => (one.entity.type === "anatomy") - (other.entity.type === "anatomy") || length(other) - length(one);
 const length = ({ span: [start, end] }) => end - start;
 
 // Each layer has a look of its own, so that one over another stays readable: codes and findings a line below, entities a
@@ -48,7 +50,7 @@ const length = ({ span: [start, end] }) => end - start;
 function dress(element, piece, hidden) {
   const over = piece.over.filter(isMarked(hidden));
   const begin = piece.begin.filter((one) => one.kind === "entity" && over.includes(one));
-  const [main] = over.filter((one) => one.kind === "entity").sort((one, other) => length(other) - length(one));
+  const [main] = over.filter((one) => one.kind === "entity").sort(before);
   const part = !main && over.find((one) => one.kind === "part");
   const owners = piece.over.map((one) => one.index).filter((index) => index !== undefined);
   const status = piece.over.find((one) => one.kind === "finding")?.status;
