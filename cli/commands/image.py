@@ -192,6 +192,7 @@ def _row(file: Path, content: bytes, answer: "ReadImageResponse", folder: Path) 
             {
                 "label": f.label,
                 "probability": f.probability,
+                **({"low": f.low, "high": f.high} if f.HasField("low") else {}),
                 "positive": f.positive,
                 "threshold": f.threshold,
                 "verdict": f.verdict,

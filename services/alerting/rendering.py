@@ -215,6 +215,8 @@ def image_json(image: ImageFindings) -> Json:
             {
                 "label": finding.label,
                 "probability": finding.probability,
+                "low": finding.low if finding.HasField("low") else None,
+                "high": finding.high if finding.HasField("high") else None,
                 "positive": finding.positive,
                 "threshold": finding.threshold,
                 "verdict": finding.verdict,

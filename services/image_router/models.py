@@ -35,9 +35,10 @@ class ImageModel:
 
     side: pixels of its square input. preparation: key of `preprocessing.PREPARATIONS`. labels, thresholds, lows: in
     the order of its output `probability`; from its threshold on a label is positive, below its low it is negative.
-    A model that only outlines has none. points: other operating points, by name. scope_limit: the largest output
-    `scope_distance` that is in scope. region: what it outlines, empty when nothing; outline_threshold: of the output
-    `outline`, from which a place is in.
+    A model that only outlines has none. points: other operating points, by name. interval: half-width of the interval
+    of each probability in log-odds, None where none was measured. scope_limit: the largest output `scope_distance`
+    that is in scope. region: what it outlines, empty when nothing; outline_threshold: of the output `outline`, from
+    which a place is in.
     """
 
     version: ModelVersion
@@ -47,6 +48,7 @@ class ImageModel:
     thresholds: tuple[float, ...]
     lows: tuple[float, ...]
     points: Mapping[str, Point]
+    interval: float | None
     scope_limit: float
     region: str
     outline_threshold: float
@@ -100,6 +102,7 @@ def _declared(version: ModelVersion, parameters: Mapping[str, str]) -> ImageMode
         thresholds=_numbers(parameters["thresholds"]) if named else (),
         lows=_numbers(parameters["lows"]) if named else (),
         points={name: _point(parameters, name) for name in POINTS if f"thresholds_{name}" in parameters},
+        interval=float(parameters["interval_logit"]) if "interval_logit" in parameters else None,
         scope_limit=float(parameters["scope_limit"]),
         region=region,
         outline_threshold=float(parameters["outline_threshold"]) if region else 1.0,

@@ -1,6 +1,7 @@
 """Read one image: decode, check the scope, ask the model. The same for Kafka, gRPC and the command line."""
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -27,6 +28,7 @@ from services.image_router.scope import DECLARED, MODELS, TagScope, scope_of_tag
 from services.image_router.tags import ImageTags, image_tags
 from services.image_router.upright import AS_SENT, REMEDIES, Remedy
 
+NEVER = 1e-9  # nearer to 0 or 1 no probability is taken
 Tensor = NDArray[np.float32]
 
 
@@ -95,6 +97,7 @@ class Reading:
                 threshold=high,
                 verdict=_verdict(p, low, high),
                 places=self._places(label),
+                **_interval(p, model.interval),
             )
             for label, p, high, low in points
         ]
@@ -131,6 +134,15 @@ class Reading:
     def version(self) -> ModelVersion | None:
         """Of the model that was asked."""
         return self.answer.model.version if self.answer else None
+
+
+def _interval(p: float, half_width: float | None) -> dict[str, float]:
+    """Both ends, `half_width` from p in log-odds; nothing where none was measured."""
+    if half_width is None:
+        return {}
+    inside = min(max(p, NEVER), 1 - NEVER)
+    odds, factor = inside / (1 - inside), math.exp(half_width)
+    return {"low": min(p, odds / (odds + factor)), "high": max(p, odds / (odds + 1 / factor))}
 
 
 def _verdict(p: float, low: float, high: float) -> str:

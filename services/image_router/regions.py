@@ -1,5 +1,6 @@
 """From an outline to a region: mask, box, size and place."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -104,28 +105,44 @@ def position(mask: Mask, geometry: Geometry) -> tuple[str, str]:
 
 def without_specks(inside: Mask) -> Mask:
     """Connected parts (4 neighbours) of at least `SMALLEST_PART` of the largest one's area."""
-    labels = np.zeros(inside.shape, np.int64)
-    for place in map(tuple, np.argwhere(inside)):
-        if not labels[place]:
-            _flood(inside, labels, place, int(labels.max()) + 1)
-    sizes = np.bincount(labels.ravel())[1:]
-    kept = np.flatnonzero(sizes >= SMALLEST_PART * sizes.max(initial=0)) + 1
-    parts: Mask = np.isin(labels, kept)
-    return parts
+    runs = _runs(inside)
+    parts = _joined(runs)
+    sizes: Counter[int] = Counter()
+    for (_, start, stop), part in zip(runs, parts, strict=True):
+        sizes[part] += stop - start
+    smallest = SMALLEST_PART * max(sizes.values(), default=0)
+    kept = np.zeros(inside.shape, bool)
+    for (row, start, stop), part in zip(runs, parts, strict=True):
+        kept[row, start:stop] = sizes[part] >= smallest
+    return kept
 
 
-def _flood(inside: Mask, labels: NDArray[np.int64], start: Sequence[int], label: int) -> None:
-    waiting = [tuple(start)]
-    while waiting:
-        row, column = waiting.pop()
-        if (
-            0 <= row < inside.shape[0]
-            and 0 <= column < inside.shape[1]
-            and inside[row, column]
-            and not labels[row, column]
-        ):
-            labels[row, column] = label
-            waiting += [(row + 1, column), (row - 1, column), (row, column + 1), (row, column - 1)]
+def _runs(inside: Mask) -> list[tuple[int, int, int]]:
+    """Row, first column and one past the last of each run of places in a row, in reading order."""
+    steps = np.diff(np.pad(inside, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    rows, starts = np.nonzero(steps == 1)
+    stops = np.nonzero(steps == -1)[1]
+    return list(zip(rows.tolist(), starts.tolist(), stops.tolist(), strict=True))
+
+
+def _joined(runs: Sequence[tuple[int, int, int]]) -> list[int]:
+    """Of each run the part that it belongs to: runs of neighbouring rows that share a column are of one part."""
+    parent = list(range(len(runs)))
+
+    def root(run: int) -> int:
+        while parent[run] != run:
+            parent[run] = run = parent[parent[run]]
+        return run
+
+    above = 0  # the first run of the row before that may still touch
+    for run, (row, start, stop) in enumerate(runs):
+        while runs[above][0] < row - 1 or (runs[above][0] == row - 1 and runs[above][2] <= start):
+            above += 1
+        other = above
+        while other < run and runs[other][0] == row - 1 and runs[other][1] < stop:
+            parent[root(run)] = root(other)
+            other += 1
+    return [root(run) for run in range(len(runs))]
 
 
 def grown(mask: Mask) -> Mask:

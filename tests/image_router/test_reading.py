@@ -1,4 +1,5 @@
 import io
+import math
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from services.image_router.outage import Outage
 from services.image_router.reading import Reader, Reading, as_message, read_image, render
 from services.image_router.scope import MODELS
 from services.image_router.store import DICOM
-from tests.image_router.fakes import LocalModels, MemoryBlobs
+from tests.image_router.fakes import LocalModels, MemoryBlobs, model_config
 from tests.image_router.samples import as_file, as_picture, gradient, radiograph, sample_bytes, ward_film
 
 PNEUMONIA = ward_film("chest_pneumonia.jpg")
@@ -300,3 +301,14 @@ async def test_the_caller_may_ask_a_question_of_a_file_without_tags() -> None:
     reading = await read_image(as_picture(CLEAR, "PNG"), reader(), question="screening")
     assert reading.choice.point == "high_sensitivity"
     assert {finding.verdict for finding in reading.findings} <= {"positive", "negative"}
+
+
+async def test_a_probability_has_the_interval_that_its_model_has_measured() -> None:
+    pneumonia, no_finding = (await read_film(PNEUMONIA)).findings
+    assert 0 < pneumonia.low < pneumonia.probability < pneumonia.high < 1
+    assert (no_finding.low, no_finding.high) == pytest.approx((1 - pneumonia.high, 1 - pneumonia.low), abs=1e-4)
+    half = float(model_config("cxr_findings").parameters["interval_logit"].string_value)
+    logits = [math.log(p / (1 - p)) for p in (pneumonia.low, pneumonia.probability, pneumonia.high)]
+    assert np.diff(logits) == pytest.approx([half, half], abs=1e-4)
+    brain = await read_image(brain_slice(BRAIN), reader())
+    assert not any(finding.HasField("low") for finding in brain.findings)

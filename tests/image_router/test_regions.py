@@ -2,10 +2,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
 from services.image_router.preprocessing import Box
-from services.image_router.regions import Geometry, extents, measured, outlined, position, without_specks
+from services.image_router.regions import (
+    SMALLEST_PART,
+    Geometry,
+    Mask,
+    extents,
+    measured,
+    outlined,
+    position,
+    without_specks,
+)
 
 
 def ellipse(rows: int, columns: int, centre: tuple[float, float], radii: tuple[float, float]) -> NDArray[np.bool_]:
@@ -93,3 +103,36 @@ def test_any_mask_has_a_box_that_encloses_it_and_a_length_of_at_least_its_width(
     assert (inside < (y1, x1)).all()
     length, width = extents(mask, (0.7, 0.7))
     assert length >= width > 0
+
+
+def flooded(inside: Mask) -> Mask:
+    """The same place by place."""
+    left = set(map(tuple, np.argwhere(inside).tolist()))
+    parts: list[set[tuple[int, ...]]] = []
+    while left:
+        waiting, part = [left.pop()], set[tuple[int, ...]]()
+        while waiting:
+            row, column = here = waiting.pop()
+            part.add(here)
+            beside = {(row + 1, column), (row - 1, column), (row, column + 1), (row, column - 1)} & left
+            left -= beside
+            waiting += beside
+        parts.append(part)
+    kept = np.zeros(inside.shape, bool)
+    for part in parts:
+        if len(part) >= SMALLEST_PART * max(map(len, parts)):
+            kept[tuple(zip(*part, strict=True))] = True
+    return kept
+
+
+@given(arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=24)))
+def test_specks_are_found_as_by_flooding_place_by_place(inside: Mask) -> None:
+    np.testing.assert_array_equal(without_specks(inside), flooded(inside))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_large_and_small_parts_are_told_apart(seed: int) -> None:
+    coarse = np.random.default_rng(seed).random((12, 12)) > 0.62
+    fine = np.random.default_rng(seed).random((60, 60)) > 0.985
+    inside = np.kron(coarse, np.ones((5, 5), bool)) | fine
+    np.testing.assert_array_equal(without_specks(inside), flooded(inside))

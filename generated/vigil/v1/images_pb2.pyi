@@ -139,6 +139,8 @@ class ImageFinding(_message.Message):
     THRESHOLD_FIELD_NUMBER: _builtins.int
     VERDICT_FIELD_NUMBER: _builtins.int
     PLACES_FIELD_NUMBER: _builtins.int
+    LOW_FIELD_NUMBER: _builtins.int
+    HIGH_FIELD_NUMBER: _builtins.int
     label: _builtins.str
     """e.g. "pneumonia"."""
     probability: _builtins.float
@@ -149,6 +151,11 @@ class ImageFinding(_message.Message):
     """Operating point, 0 to 1."""
     verdict: _builtins.str
     """"positive", "negative", or "cannot_tell" between the operating points."""
+    low: _builtins.float
+    """Interval of the probability, 0 to 1: what nine of ten models of the same making say that learned from other patients,
+    as the model's card has measured it. Unset for a model whose card gives none.
+    """
+    high: _builtins.float
     @_builtins.property
     def places(self) -> _containers.RepeatedCompositeFieldContainer[Global___FindingPlace]:
         """Where on the image what speaks for it lies, each part with its share; of a chest film six zones. Empty when the model
@@ -164,12 +171,21 @@ class ImageFinding(_message.Message):
         threshold: _builtins.float = ...,
         verdict: _builtins.str = ...,
         places: _abc.Iterable[Global___FindingPlace] | None = ...,
+        low: _builtins.float | None = ...,
+        high: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_high", b"_high", "_low", b"_low", "high", b"high", "low", b"low"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["label", b"label", "places", b"places", "positive", b"positive", "probability", b"probability", "threshold", b"threshold", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_high", b"_high", "_low", b"_low", "high", b"high", "label", b"label", "low", b"low", "places", b"places", "positive", b"positive", "probability", b"probability", "threshold", b"threshold", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__high: _TypeAlias = _typing.Literal["high"]  # noqa: Y015
+    _WhichOneofArgType__high: _TypeAlias = _typing.Literal["_high", b"_high"]  # noqa: Y015
+    _WhichOneofReturnType__low: _TypeAlias = _typing.Literal["low"]  # noqa: Y015
+    _WhichOneofArgType__low: _TypeAlias = _typing.Literal["_low", b"_low"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__high) -> _WhichOneofReturnType__high | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__low) -> _WhichOneofReturnType__low | None: ...
 
 Global___ImageFinding: _TypeAlias = ImageFinding  # noqa: Y015
 

@@ -25,8 +25,8 @@ output [
   {{ name: "heatmap", data_type: TYPE_FP32, dims: [ 20, 20 ] }},
   {{ name: "scope_distance", data_type: TYPE_FP32, dims: [ 1 ] }}
 ]
-instance_group [ {{ kind: KIND_CPU, count: 1 }} ]
-dynamic_batching {{ }}
+# No dynamic batching: eight films in one call take a fifth more of the processor each than one (docs/benchmarks.md).
+instance_group [ {{ kind: KIND_CPU, count: 2 }} ]
 {parameters}
 """
 
@@ -49,6 +49,12 @@ def point_parameters(points: dict[str, Point]) -> dict[str, str]:
     }
 
 
+def widest_interval() -> float:
+    """Half-width in log-odds that `intervals.py` has measured, of the population with the wider one."""
+    measured = json.loads((MODEL / "intervals.json").read_text())
+    return max(float(measured[population]["half_width_logit"]) for population in ("adult", "child"))
+
+
 def publish(
     module: Findings, thresholds: tuple[float, float], points: dict[str, Point], metrics: dict[str, Any]
 ) -> None:
@@ -64,6 +70,7 @@ def publish(
         "thresholds": ",".join(map(str, thresholds)),
         "lows": ",".join(map(str, default_point(thresholds)[1])),
         **point_parameters(points),
+        "interval_logit": str(widest_interval()),
         "scope_limit": "1.0",
         "bias": str(module.bias),
     }

@@ -82,7 +82,7 @@ function findings(found) {
   const bars = found.findings.map((finding) => {
     const percent = Math.round(finding.probability * 100);
     const bar = s("svg", { class: "probability", viewBox: "0 0 100 8", preserveAspectRatio: "none", "aria-hidden": "true" }, s("rect", { class: "all", width: 100, height: 8 }), s("rect", { class: finding.positive ? "positive" : "negative", width: percent, height: 8 }), s("rect", { class: "threshold", x: finding.threshold * 100 - 0.4, width: 0.8, height: 8 }));
-    return h("li", { class: finding.positive ? "is-positive" : "" }, h("span", { text: capital(plain(finding.label)) }), bar, h("b", { text: `${percent} %` }), h("small", { text: VERDICTS[finding.verdict] ?? (finding.positive ? "positive" : "below threshold") }));
+    return h("li", { class: finding.positive ? "is-positive" : "" }, h("span", { text: capital(plain(finding.label)) }), bar, h("b", { text: `${percent} %`, title: range(finding) }), h("small", { text: VERDICTS[finding.verdict] ?? (finding.positive ? "positive" : "below threshold") }));
   });
   const model = `Model ${found.model.name}, version ${found.model.version} (${found.model.sha256.slice(0, 8)}). The line marks the operating point${asked(found)}.`;
   return h("div", { class: "findings" }, h("ul", {}, bars), h("p", { class: "model", text: model }));
@@ -99,6 +99,10 @@ function both(one) {
   const where = (regions) => regions.length ? ` (${regions.map(plain).join(", ")})` : "";
   const image = one.image_verdict ? `, image ${VERDICTS[one.image_verdict]}${where(one.image_regions)}` : "";
   return `Report ${one.report_status}${where(one.report_regions)}${image}: ${one.reason}`;
+}
+
+function range({ low, high }) {
+  return low === null || low === undefined ? "" : `Interval ${Math.round(low * 100)} to ${Math.round(high * 100)} %`;
 }
 
 function asked(found) {

@@ -1,0 +1,132 @@
+"""Measure how far a probability may be trusted. Run like `train.py`; writes intervals.json.
+
+An interval is meant to hold what a model of the same making says that learned from other patients. Two models learn
+from disjoint halves of the patients; on films of patients that neither saw, an interval around the first must hold the
+second. Its width is set on four fifths of those patients and judged on the fifth. Tried are one width in log-odds, and
+widths by how far the answer moves when the film is moved, mirrored, zoomed or softened a little.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+from shortcuts import chosen_strength, kept, known_table, on_changed
+from train import SEED, Extractor, Floats, Table, calibrator, fit, folds, out_of_fold
+from variants import MOVED
+
+MODEL = Path(__file__).resolve().parents[1]
+COVERED = 0.9
+PARTS = 5
+Rows = NDArray[np.int64]
+
+
+def apart(table: Table, strength: float, share: float) -> Floats:
+    """Difference of the calibrated logits of two models, from disjoint parts of the other patients, each this share."""
+    random = np.random.default_rng(SEED)
+    difference = np.zeros(len(table.films))
+    for train, test in folds(table):
+        patients = random.permutation(np.unique(table.patients[train]))
+        many = round(len(patients) * share)
+        first, second = (train[np.isin(table.patients[train], part)] for part in (patients[:many], patients[-many:]))
+        said = [
+            _calibrated(table, learned, others, test, strength)
+            for learned, others in ((first, second), (second, first))
+        ]
+        difference[test] = said[0] - said[1]
+    return difference
+
+
+def _calibrated(table: Table, learned: Rows, others: Rows, test: Rows, strength: float) -> Floats:
+    """Platt's calibrator is fitted to patients that the model did not see."""
+    linear = fit(table, learned, strength)
+    slope, intercept = calibrator(linear(table.features), table, others)
+    return slope * linear(table.features[test]) + intercept
+
+
+def judged(difference: Floats, spread: Floats, patients: NDArray[np.str_]) -> dict[str, Any]:
+    """Coverage and mean width of intervals whose half-width is a factor times `spread`, overall and by fifths of it."""
+    names = np.unique(patients)
+    fold_of = dict(zip(names, np.random.default_rng(SEED).integers(0, PARTS, len(names)), strict=True))
+    fold = np.array([fold_of[patient] for patient in patients])
+    half = np.zeros(len(difference))
+    for part in range(PARTS):
+        others = fold != part
+        half[~others] = np.quantile(np.abs(difference[others]) / spread[others], COVERED) * spread[~others]
+    held = np.abs(difference) <= half
+    return {"covered": _short(held.mean()), "mean_width": _short(2 * half.mean()), "held": held}
+
+
+def by_fifths(held: NDArray[np.bool_], of: Floats) -> list[float]:
+    """Coverage by fifths of a quantity."""
+    fifth = np.digitize(of, np.quantile(of, [0.2, 0.4, 0.6, 0.8]))
+    return [_short(held[fifth == one].mean()) for one in range(PARTS)]
+
+
+def _short(value: float) -> float:
+    return round(float(value), 3)
+
+
+def main() -> None:
+    """All of it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, default=int(os.environ.get("OMP_NUM_THREADS", "1")))
+    threads = parser.parse_args().threads
+    torch.set_num_threads(threads)
+    extractor, strength = Extractor(threads), chosen_strength()
+    table = known_table(extractor)
+    halves, quarters = apart(table, strength, 0.5), apart(table, strength, 0.25)
+    logits = out_of_fold(table, strength)
+    result: dict[str, Any] = {"meant_to_cover": COVERED}
+    for name, chosen in (("adult", table.adult), ("child", ~table.adult)):
+        one = judged(halves[chosen], np.ones(chosen.sum()), table.patients[chosen])
+        result[name] = {
+            "films": int(chosen.sum()),
+            "half_width_logit": _short(np.quantile(np.abs(halves[chosen]), COVERED)),
+            "half_width_logit_of_quarters": _short(np.quantile(np.abs(quarters[chosen]), COVERED)),
+            "one_width": {
+                "covered": one["covered"],
+                "mean_width": one["mean_width"],
+                "covered_by_fifths_of_logit": by_fifths(one["held"], logits[chosen]),
+            },
+        }
+    result["adult"]["augmented"] = augmented(table, extractor, halves, logits, strength)
+    (MODEL / "intervals.json").write_text(json.dumps(result, indent=1) + "\n")
+    print(json.dumps(result, indent=1))
+
+
+def augmented(table: Table, extractor: Extractor, halves: Floats, logits: Floats, strength: float) -> dict[str, Any]:
+    """Adults: whether moving the film a little says how far models are apart."""
+    adults = [film for film in table.films if film.population == "adult"]
+    own = logits[: len(adults)]
+    moved = [on_changed(table, table.twins, strength)]
+    for name, move in MOVED.items():
+        if name != "mirrored":
+            changed = kept(f"adult_{name}", lambda move=move: extractor.features([move(film.grey) for film in adults]))
+            moved.append(on_changed(table, changed, strength))
+    spread = np.sqrt(np.mean((np.array(moved) - own) ** 2, axis=0))
+    difference, patients = halves[: len(adults)], table.patients[: len(adults)]
+    error = np.abs(table.truth[: len(adults)] - 1 / (1 + np.exp(-own)))
+    made: dict[str, Any] = {
+        "rank_correlation_with_distance_of_models": _short(spearmanr(spread, np.abs(difference)).statistic),
+        "rank_correlation_with_error": _short(spearmanr(spread, error).statistic),
+    }
+    for name, width in (("one_width", np.ones(len(adults))), ("spread", spread), ("root_of_spread", np.sqrt(spread))):
+        found = judged(difference, width, patients)
+        made[name] = {
+            "covered": found["covered"],
+            "mean_width": found["mean_width"],
+            "covered_by_fifths_of_spread": by_fifths(found["held"], spread),
+        }
+    return made
+
+
+if __name__ == "__main__":
+    main()
