@@ -165,7 +165,8 @@ class Workers:
 async def measure(settings: SharedSettings, target: Target, images: int) -> dict[str, Figures]:
     """By model. images: of each, in each round."""
     figures = {}
-    async with TritonClient(settings) as triton, grpc.aio.insecure_channel(target.url) as channel:
+    patient = settings.model_copy(update={"triton_deadline_s": DEADLINE_S})
+    async with TritonClient(patient) as triton, grpc.aio.insecure_channel(target.url) as channel:
         service: Any = ImageRouterServiceStub(channel)  # the generated stub knows no asyncio
         for name, pattern in SENT.items():
             asked = [name, *([DECLARED[name].outlined_by] if DECLARED[name].outlined_by else [])]
