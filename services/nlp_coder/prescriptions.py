@@ -302,20 +302,29 @@ def _share_status(text: str, places: Sequence[Place], found: list[list[Attribute
 
 
 _WITH = re.compile(r"\s+(?:with|plus|\+)\s+")
-_COUNTED_UNITS = frozenset({"", "{tbl}", "{capsule}", "{pill}"})
+_JOINED = re.compile(r",?\s+and\s+")
+_SEVERAL = re.compile(r"\s+(?:inhalers|nebulizers|nebs|sprays|tablets|capsules|patches)\b", re.IGNORECASE)
+_COUNTED_UNITS = frozenset({"", "{tbl}", "{capsule}", "{pill}", "{puff}", "{spray}"})
 
 
 def _share_counts(text: str, places: Sequence[Place], found: list[list[Attribute]]) -> None:
-    """Have "calcium with vitamin D 1 tablet twice a day", which is one product, count for both names."""
+    """Have what is counted, or only how often, count for both names.
+
+    "Calcium with vitamin D 1 tablet daily", "albuterol and Flovent inhalers two puffs", "Allegra and Flonase daily".
+    """
     for number in range(len(places) - 1):
-        own, others = found[number], found[number + 1]
-        doses = [one.dose for one in others if one.dose is not None and one.name == "dose"]
-        if (
-            all(one.name == "status" for one in own)
-            and _WITH.fullmatch(text, places[number][1], places[number + 1][0])
-            and all(dose.unit in _COUNTED_UNITS for dose in doses)
-        ):
-            own += [one for one in others if one.name != "status"]
+        (_start, end), (following, last) = places[number], places[number + 1]
+        parts = [one for one in found[number + 1] if one.name != "status"]
+        if not parts or any(one.name != "status" for one in found[number]):
+            continue
+        is_counted = all(one.dose is None or one.name != "dose" or one.dose.unit in _COUNTED_UNITS for one in parts)
+        is_one = is_counted and _WITH.fullmatch(text, end, following) is not None
+        is_joined = _JOINED.fullmatch(text, end, following) is not None and (
+            (all(one.name == "frequency" for one in parts) and text[last : parts[0].start].isspace())
+            or (is_counted and _SEVERAL.match(text, last) is not None)
+        )
+        if is_one or is_joined:
+            found[number] += parts
 
 
 def _between(text: str, end: int, following: int, own: Sequence[Attribute]) -> str:
