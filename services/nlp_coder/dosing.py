@@ -86,7 +86,8 @@ def normal_count(text: str) -> Dose | None:
 
 def normal_frequency(text: str) -> Frequency | None:
     """Of "BID", "q.8h.", "every 4 to 6 hours as needed"; None for what says no frequency."""
-    said = [_frequency(match) for match in _frequency_pattern().finditer(text)]
+    parts = [part.value for part in _frequencies(text, 0, len(text)) if isinstance(part.value, Frequency)]
+    said = [*parts, *(_frequency(match) for match in _frequency_pattern().finditer(text) if match["slash"])]
     return together(said) if said else None
 
 
