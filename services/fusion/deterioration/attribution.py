@@ -5,7 +5,7 @@ interval. As a game of features it is worth value * product(in S: o_j) * product
 row meets the condition and z is the share of training rows that did (product of the covers along the path). The Shapley
 value of feature i is then value * (o_i - z_i) * integral over t in [0, 1] of product(j != i: t o_j + (1 - t) z_j). That
 is a polynomial, so Gauss-Legendre quadrature with half as many nodes as features on the longest path gives it exactly.
-LightGBM's `pred_contrib` says the same.
+LightGBM, XGBoost and CatBoost say the same of their own trees.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
