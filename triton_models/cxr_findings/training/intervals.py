@@ -8,7 +8,6 @@ widths by how far the answer moves when the film is moved, mirrored, zoomed or s
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 from pathlib import Path
@@ -18,8 +17,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
-from shortcuts import chosen_strength, kept, known_table, on_changed
-from train import SEED, Extractor, Floats, Table, calibrator, fit, folds, out_of_fold
+from shortcuts import Fitted, chosen_strength, extractor, fitted, kept, known_table, said_of
+from train import SEED, Floats, Table, calibrator, fit, folds
 from variants import MOVED
 
 MODEL = Path(__file__).resolve().parents[1]
@@ -76,14 +75,11 @@ def _short(value: float) -> float:
 
 def main() -> None:
     """All of it."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--threads", type=int, default=int(os.environ.get("OMP_NUM_THREADS", "1")))
-    threads = parser.parse_args().threads
-    torch.set_num_threads(threads)
-    extractor, strength = Extractor(threads), chosen_strength()
-    table = known_table(extractor)
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    strength, table = chosen_strength(), known_table()
+    models = fitted(table, strength)
     halves, quarters = apart(table, strength, 0.5), apart(table, strength, 0.25)
-    logits = out_of_fold(table, strength)
+    logits = said_of(table.features, models)
     result: dict[str, Any] = {"meant_to_cover": COVERED}
     for name, chosen in (("adult", table.adult), ("child", ~table.adult)):
         one = judged(halves[chosen], np.ones(chosen.sum()), table.patients[chosen])
@@ -97,20 +93,22 @@ def main() -> None:
                 "covered_by_fifths_of_logit": by_fifths(one["held"], logits[chosen]),
             },
         }
-    result["adult"]["augmented"] = augmented(table, extractor, halves, logits, strength)
+    result["adult"]["augmented"] = augmented(table, halves, logits, models)
     (MODEL / "intervals.json").write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))
 
 
-def augmented(table: Table, extractor: Extractor, halves: Floats, logits: Floats, strength: float) -> dict[str, Any]:
+def augmented(table: Table, halves: Floats, logits: Floats, models: Fitted) -> dict[str, Any]:
     """Adults: whether moving the film a little says how far models are apart."""
     adults = [film for film in table.films if film.population == "adult"]
     own = logits[: len(adults)]
-    moved = [on_changed(table, table.twins, strength)]
+    moved = [said_of(table.twins, models)]
     for name, move in MOVED.items():
         if name != "mirrored":
-            changed = kept(f"adult_{name}", lambda move=move: extractor.features([move(film.grey) for film in adults]))
-            moved.append(on_changed(table, changed, strength))
+            changed = kept(
+                f"adult_{name}", lambda move=move: extractor().features([move(film.grey) for film in adults])
+            )
+            moved.append(said_of(changed, models))
     spread = np.sqrt(np.mean((np.array(moved) - own) ** 2, axis=0))
     difference, patients = halves[: len(adults)], table.patients[: len(adults)]
     error = np.abs(table.truth[: len(adults)] - 1 / (1 + np.exp(-own)))

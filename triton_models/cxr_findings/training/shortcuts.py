@@ -8,10 +8,10 @@ network or preparation.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from films import Film, adult_films, child_films
 from network import session
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
-from train import Extractor, Floats, Table, calibrated_out_of_fold, fit, folds, out_of_fold, some_children
+from train import Extractor, Floats, Linear, Table, calibrated_out_of_fold, fit, folds, out_of_fold, some_children
 from variants import CORNER, COVERED, FRAME, corners, frame, marks
 
 from services.image_router.preprocessing import model_input, resized
@@ -51,14 +51,20 @@ def kept(name: str, make: Callable[[], Floats]) -> Floats:
     return np.asarray(np.load(path), np.float64)
 
 
-def known_table(extractor: Extractor) -> Table:
+@cache
+def extractor() -> Extractor:
+    """Made when something is not kept."""
+    return Extractor(int(os.environ.get("OMP_NUM_THREADS", "1")))
+
+
+def known_table() -> Table:
     """The films that `train.py` learns from."""
     adults, children = adult_films(), some_children(child_films("train"))
     own = [
-        kept("adult_plain", lambda: extractor.features([film.grey for film in adults])),
-        kept("child_plain", lambda: extractor.features([film.grey for film in children])),
+        kept("adult_plain", lambda: extractor().features([film.grey for film in adults])),
+        kept("child_plain", lambda: extractor().features([film.grey for film in children])),
     ]
-    twins = kept("adult_twins", lambda: extractor.features([film.grey for film in adults], mirror=True))
+    twins = kept("adult_twins", lambda: extractor().features([film.grey for film in adults], mirror=True))
     return Table(adults + children, np.vstack(own), twins, np.arange(len(adults)))
 
 
@@ -67,12 +73,20 @@ def chosen_strength() -> float:
     return float(json.loads((MODEL / "metrics.json").read_text())["chosen_strength"])
 
 
-def on_changed(table: Table, changed: Floats, strength: float) -> Floats:
-    """Logits of changed adult films by models that saw neither the patient nor any change."""
-    logits = np.zeros(len(changed))
-    for train, test in folds(table):
-        adults = test[test < len(changed)]
-        logits[adults] = fit(table, train, strength)(changed[adults])
+Fitted = list[tuple[Linear, NDArray[np.int64]]]
+
+
+def fitted(table: Table, strength: float) -> Fitted:
+    """The models of cross-validation, each with the rows that it did not see."""
+    return [(fit(table, train, strength), test) for train, test in folds(table)]
+
+
+def said_of(features: Floats, models: Fitted) -> Floats:
+    """Logits of the first films of the table, changed or not, each by the model that did not see its patient."""
+    logits = np.zeros(len(features))
+    for linear, test in models:
+        rows = test[test < len(features)]
+        logits[rows] = linear(features[rows])
     return logits
 
 
@@ -101,10 +115,11 @@ def _with_interval(value: float, drawn: list[float]) -> dict[str, float]:
     return {name: round(float(one), 4) for name, one in (("value", value), ("low", low), ("high", high))}
 
 
-def heat_maps(films: list[Film], threads: int) -> NDArray[np.float32]:
-    """(n, 20, 20) by the served model."""
+def served(films: list[Film], threads: int) -> tuple[NDArray[np.float32], Floats]:
+    """Heat maps, (n, 20, 20), and scope distances, (n,), by the served model."""
     network = session(MODEL / "1" / "model.onnx", threads)
-    return np.stack([network.run(["heatmap"], {"image": model_input(film.grey, 320)[None]})[0][0] for film in films])
+    answers = [network.run(["heatmap", "scope_distance"], {"image": model_input(f.grey, 320)[None]}) for f in films]
+    return np.stack([heat[0] for heat, _ in answers]), np.array([float(distance[0, 0]) for _, distance in answers])
 
 
 def where_heat_lies(films: list[Film], maps: NDArray[np.float32]) -> dict[str, Any]:
@@ -154,41 +169,30 @@ def page(films: list[Film], p: Floats, maps: NDArray[np.float32], threshold: flo
     figure.savefig(MODEL / "examples.png", dpi=80)
 
 
-def refused_films(films: list[Film], threads: int) -> list[Film]:
-    """Adult films that the served model puts out of scope."""
-    network = session(MODEL / "1" / "model.onnx", threads)
-    distance = [
-        float(network.run(["scope_distance"], {"image": model_input(film.grey, 320)[None]})[0][0, 0]) for film in films
-    ]
-    return [films[at] for at in np.argsort(distance)[::-1][:SHOWN] if distance[at] > 1]
-
-
 def main() -> None:
     """All of it."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--threads", type=int, default=int(os.environ.get("OMP_NUM_THREADS", "1")))
-    threads = parser.parse_args().threads
+    threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
     torch.set_num_threads(threads)
-    extractor, strength = Extractor(threads), chosen_strength()
-    table = known_table(extractor)
+    strength, table = chosen_strength(), known_table()
     adults = [film for film in table.films if film.population == "adult"]
-    logits = out_of_fold(table, strength)
-    result: dict[str, Any] = {"as_it_is": compared(table, logits[: len(adults)], logits[: len(adults)])["auroc"]}
+    models = fitted(table, strength)
+    logits = said_of(table.features, models)
+    own = logits[: len(adults)]
+    result: dict[str, Any] = {"as_it_is": compared(table, own, own)["auroc"]}
     for name, change in COVERED.items():
-        changed = kept(f"adult_{name}", lambda change=change: extractor.features([change(f.grey) for f in adults]))
-        result[name] = compared(table, logits[: len(adults)], on_changed(table, changed, strength))
+        changed = kept(f"adult_{name}", lambda change=change: extractor().features([change(f.grey) for f in adults]))
+        result[name] = compared(table, own, said_of(changed, models))
         if name == "frame_alone":
-            result["learned_from_the_frame_alone"] = compared(
-                table, logits[: len(adults)], of_alone(table, changed, strength)
-            )
+            result["learned_from_the_frame_alone"] = compared(table, own, of_alone(table, changed, strength))
     marked = np.array([marks(film.grey).any() for film in adults])
     result["films_with_marks"] = {"adults": len(adults), "marked": int(marked.sum())}
-    maps = heat_maps(adults, threads)
+    maps, distance = served(adults, threads)
     p = calibrated_out_of_fold(logits, table)[: len(adults)]
     threshold = float(json.loads((MODEL / "metrics.json").read_text())["parameters"]["thresholds"].split(",")[0])
     found = [row for row in range(len(adults)) if adults[row].positive and p[row] >= threshold]
     result["heat_of_rightly_positive"] = where_heat_lies([adults[row] for row in found], maps[found])
-    page(adults, p, maps, threshold, refused_films(adults, threads))
+    refused = [adults[row] for row in np.argsort(distance)[::-1][:SHOWN] if distance[row] > 1]
+    page(adults, p, maps, threshold, refused)
     (MODEL / "shortcuts.json").write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))
 
