@@ -114,11 +114,12 @@ def comparisons(
     `window`, of the same part of the body and not of another modality. Of several reports of one study the newest that
     speaks of a label counts.
     """
-    studies = studies_of(images)
+    reports = [note for note in notes if note.findings]
+    studies = studies_of(images) if reports else []
     found = []
     for study in studies:
         by_label: dict[str, Said] = {}
-        for note in notes:
+        for note in reports:
             matched_by = _matched_by(note, study, studies, window)
             if matched_by:
                 by_label |= {one.label: Said(note, one, matched_by) for one in _speaking(note, study.subject)}
