@@ -721,13 +721,14 @@ def terms_in(singles, pairs, numbers, stops, hidden):
 @compiled
 def weights_of(terms, idf, least_length):
     """Shares of occurrences in the sublinear tf-idf vector of all of them, of length 1 or less. float32 [N]."""
-    counts = np.zeros(len(idf), dtype=np.int32)
+    # By hash and not by id: a note has few of the terms, and an array of all would drive the tables from the caches.
+    counts = lookup_table(terms, np.zeros(len(terms), dtype=np.int64))
     for term in terms:
-        counts[term] += 1
+        counts[slot_of(counts, term), 1] += 1
     strengths = np.empty(len(terms), dtype=np.float64)
     square = 0.0
     for index in range(len(terms)):
-        count = counts[terms[index]]
+        count = value_of(counts, terms[index])
         strength = (1.0 + np.log(count)) * idf[terms[index]]
         strengths[index] = strength / count
         # Each occurrence brings its part of the square of its term, so that the sum goes over terms.

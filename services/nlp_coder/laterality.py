@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from services.nlp_coder import kernels
 from services.nlp_coder.code_relations import SIDES, on_side
 from services.nlp_coder.code_set import CodeSet
 from services.nlp_coder.document import Document
 from services.nlp_coder.evidence import ReadMention, is_patients
+from services.nlp_coder.numbered import flags
 
 # How far from a mention its side stands ("pain in the right knee").
 _SIDE_WORDS = 4
@@ -31,6 +33,9 @@ NO_SIDE_BEFORE = frozenset(
         "handed",
     }
 )
+
+
+_IS_SIDE = flags(SIDES)
 
 
 def side_of(document: Document, first: int, last: int, openings: Collection[int] = ()) -> tuple[str, int]:
@@ -68,7 +73,7 @@ def is_side(norms: Sequence[str], word: int) -> bool:
 
 def sided_codes(mentions: Sequence[ReadMention], document: Document, code_set: CodeSet) -> dict[str, str]:
     """For codes that leave the side open, the one for the one side that the note tells beside their mentions."""
-    if SIDES.keys().isdisjoint(document.words.norms):
+    if not len(kernels.places_of(_IS_SIDE, document.columns.numbers)):
         return {}
     told: dict[str, set[str]] = {}
     openings = [read.mention.first for read in mentions]

@@ -9,7 +9,7 @@ from vigil.v1 import notes_pb2
 from vigil.v1.meta_pb2 import Span
 from vigil.v1.notes_pb2 import Entity, NoteCode, NoteCoded, SpanAssertion
 
-from services.nlp_coder.assertion import Reading
+from services.nlp_coder.assertion import PLAIN, Reading
 from services.nlp_coder.coding import GUIDELINE, LONGEST_RANKING, RankedCode
 from services.nlp_coder.document import Document
 from services.nlp_coder.entities import FoundEntity
@@ -122,7 +122,9 @@ def add_entities(coded: NoteCoded, entities: Sequence[FoundEntity]) -> None:
     """Every entity, negated ones and those of the family included, with how it reads and what is said of it."""
     for found in entities[:MOST_ENTITIES]:
         entity = coded.entities.add()
-        entity.type, entity.code, entity.origin = found.type, found.code, found.origin
+        entity.type, entity.origin = found.type, found.origin
+        if found.code:
+            entity.code = found.code
         span = entity.span
         span.start, span.end = found.start, found.end
         if found.name:
@@ -172,9 +174,15 @@ def add_span_assertions(coded: NoteCoded, document: Document, asked: Sequence[Sp
 
 
 def _set_reading(message: NoteCode | Entity | SpanAssertion, reading: Reading) -> None:
+    if reading is PLAIN:  # as most are
+        message.assertion, message.temporality, message.experiencer = _PLAIN
+        return
     message.assertion = _STATUS[reading.status]
     message.temporality = temporality(reading)
     message.experiencer = _EXPERIENCER[reading.experiencer]
+
+
+_PLAIN = notes_pb2.ASSERTION_PRESENT, notes_pb2.TEMPORALITY_CURRENT, notes_pb2.EXPERIENCER_PATIENT
 
 
 def _add_spans(field: RepeatedCompositeFieldContainer[Span], spans: Sequence[tuple[int, int]]) -> None:

@@ -23,6 +23,7 @@ OUTPUTS = ("probability", "support", "top_codes", "positions", "contributions")
 MOST_OCCURRENCES = 8192
 # Words that carry less than this are noise beside the prior.
 LEAST_CONTRIBUTION = np.float32(0.005)
+_LEAST = float(LEAST_CONTRIBUTION)
 
 
 @dataclass(slots=True)
@@ -162,9 +163,12 @@ def _asked(
     names = candidates if window.chosen is None else [candidates[index] for index in window.chosen.tolist()]
     count = len(names)
     probability, support = outputs["probability"][:count].tolist(), outputs["support"][:count].tolist()
-    useful = (outputs["contributions"][:count] >= LEAST_CONTRIBUTION).sum(axis=1).tolist()
-    positions = (outputs["positions"][:count] + begin).tolist()
-    on = [places[:number] for places, number in zip(positions, useful, strict=True)]
+    on = [
+        [begin + place for place, weight in zip(places, weights, strict=True) if weight >= _LEAST]
+        for places, weights in zip(
+            outputs["positions"][:count].tolist(), outputs["contributions"][:count].tolist(), strict=True
+        )
+    ]
     return dict(zip(names, map(Scored, names, probability, support, on), strict=True))
 
 
