@@ -7,31 +7,36 @@ import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from services.nlp_coder import entity_kernels, kernels
 from services.nlp_coder.assertion import WordSpan
 from services.nlp_coder.document import Document
 from services.nlp_coder.evidence import ReadMention
+from services.nlp_coder.tokens import LONGEST_WORD, CodePoints, code_points, norm_of
 
 # Buckets of what is hashed: beginnings and endings of words that the vocabulary lacks, shapes, what parts two words.
 AFFIXES, SHAPES, GAPS = 4096, 256, 64
-# States of a word in the dictionary's mentions, and in the names of drugs: none, and four places for each kind.
+# States of a word in the dictionary's mentions, in the names of drugs that the service knows, and in the names of the
+# vocabularies: none, and four places for each kind or class.
 MENTION_KINDS = ("disease", "sign_symptom")
-_MENTIONS, _NAMES = 1 + 4 * len(MENTION_KINDS), 5
-COLUMNS = 5
+MENTIONS, DRUGS, NAMES = 1 + 4 * len(MENTION_KINDS), 5, 1 + 4 * 7
+MOST_WORDS_OF_A_NAME = 6
+COLUMNS, PLACES = 4, 3
 # Words of a window, and words that two windows share on each side.
 MAX_WORDS, OVERLAP = 2048, 16
 WORDS_STEP = 64
 _DIGIT = re.compile(r"\d")
 _UPPER, _LOWER, _OTHER = re.compile(r"[A-Z]"), re.compile(r"[a-z]"), re.compile(r"[^Xx0'\u2019.+-]")
 _RUN = re.compile(r"(.)\1{2,}")
-_LONGEST_GAP = 3
-_MOST_SURFACES = 65536
+_MOST_FORMS = 65536
 
 
 def lexical(word: str) -> str:
@@ -51,65 +56,119 @@ def hashed(text: str, buckets: int) -> int:
     return zlib.crc32(text.encode("utf-8", "surrogatepass")) % buckets
 
 
+def key_of(norm: str) -> int:
+    """A normalised word's key in the names of the vocabularies: 64 bits."""
+    return int.from_bytes(blake2b(norm.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big", signed=True)
+
+
+class _Forms(NamedTuple):
+    """Words as they are written, as in `forms`, for `kernels`. about: int64 [forms, 5], see `model_input`."""
+
+    table: NDArray[np.int64]
+    pool: NDArray[np.uint32]
+    bounds: NDArray[np.int64]
+    about: NDArray[np.int64]
+    numbers: dict[str, int]
+
+
+def _no_forms() -> _Forms:
+    return _Forms(
+        np.full((4 * _MOST_FORMS, 2), -1, dtype=np.int64),
+        np.zeros(_MOST_FORMS * LONGEST_WORD, dtype=np.uint32),
+        np.zeros(_MOST_FORMS + 1, dtype=np.int64),
+        np.zeros((_MOST_FORMS, 5), dtype=np.int64),
+        {},
+    )
+
+
 @dataclass(slots=True)
 class EntityVocabulary:
-    """Words by row, from 1, and what was made of words met so far. model_sha256: of the model whose rows these are."""
+    """Words by row, from 1, and the vocabularies' names by hash (`entity_kernels.names_table`).
+
+    model_sha256: of the model whose rows these are. Written words that were met are remembered.
+    """
 
     ids: Mapping[str, int]
+    names: NDArray[np.uint32]
     model_sha256: str
     offsets: Sequence[int] = field(init=False)
-    _numbers: dict[str, int] = field(default_factory=dict)
-    _gaps: dict[str, int] = field(default_factory=dict)
-    _rows: NDArray[np.int32] = field(default_factory=lambda: np.zeros((1024, 4), dtype=np.int32))
+    _layout: tuple[int, int, int, int] = field(init=False)
+    _forms: _Forms = field(default_factory=_no_forms)
+    _count: int = 0
+    _growing: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
-        sizes = [len(self.ids) + 1, AFFIXES, AFFIXES, SHAPES, GAPS, _MENTIONS * _NAMES]
-        # First row of the words, beginnings, endings, shapes, gaps and marks; and how many rows there are.
+        self.lay_out(len(self.ids))
+
+    def lay_out(self, words: int) -> None:
+        """Have rows for so many words, of which some may be unknown."""
+        sizes = [words + 1, AFFIXES, AFFIXES, SHAPES * GAPS, MENTIONS * DRUGS * NAMES]
+        # First row of the words, beginnings, endings, shapes with gaps, and marks; and how many rows there are.
         self.offsets = [0, *accumulate(sizes)]
-
-    def rows_of(self, surfaces: Sequence[str]) -> NDArray[np.int32]:
-        """[T, 4]: the three rows of each word by itself, and a number that equal words share."""
-        if len(self._numbers) > _MOST_SURFACES:
-            self._numbers.clear()
-        numbers = self._numbers
-        try:
-            found = [numbers[surface] for surface in surfaces]
-        except KeyError:
-            for surface in surfaces:
-                if surface not in numbers:
-                    self._learn(surface)
-            found = [numbers[surface] for surface in surfaces]
-        return self._rows.take(found, axis=0)
-
-    def _learn(self, surface: str) -> None:
-        number = len(self._numbers)
-        if number >= len(self._rows):
-            self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)])
-        word = lexical(surface)
-        own, form = self.ids.get(word, 0), self.offsets[3] + hashed(shape(surface), SHAPES)
-        if own:
-            self._rows[number] = own, 0, form, own
-        else:
-            self._rows[number] = *self.affixes(word), form, -1 - hashed(word, 2**31 - 1)
-        self._numbers[surface] = number
+        self._layout = self.offsets[3], GAPS, self.offsets[4], 4
 
     def affixes(self, word: str) -> tuple[int, int]:
         """Rows of a word's beginning and ending, which stand for one that the vocabulary lacks."""
         return self.offsets[1] + hashed(word[:3], AFFIXES), self.offsets[2] + hashed(word[-4:], AFFIXES)
 
-    def gap(self, between: str) -> int:
-        """Row of what stands between two words, by its first three characters."""
-        own = self._gaps.get(between)
-        if own is None:
-            if len(self._gaps) > _MOST_SURFACES:
-                self._gaps.clear()
-            own = self._gaps[between] = self.offsets[4] + hashed(between[:_LONGEST_GAP], GAPS)
-        return own
+    def input_of(self, document: Document, spans: NDArray[np.int64]) -> EntityInput:
+        """All words of a note. spans: what is known to stand where, see `entity_kernels.model_input`."""
+        text = code_points(document.text)
+        starts, ends = (np.array(each, dtype=np.int64) for each in (document.words.starts, document.words.ends))
+        # Of a longer word the beginning counts.
+        cut = np.minimum(ends, starts + LONGEST_WORD)
+        about = self._about(document.text, text, starts, cut)
+        ids, same = entity_kernels.model_input(
+            text, starts, ends, about, spans, self.names, MOST_WORDS_OF_A_NAME, self._layout
+        )
+        return EntityInput(ids, same)
+
+    def _about(
+        self, text: str, characters: CodePoints, starts: NDArray[np.int64], ends: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """What is known of each word, int64 [T, 5]."""
+        forms = self._forms
+        found = kernels.forms_in(characters, starts, ends, *forms[:3])
+        about: NDArray[np.int64] = forms.about.take(found, axis=0)
+        if found.min(initial=0) >= 0:
+            return about
+        new = np.flatnonzero(found < 0).tolist()
+        with self._growing:
+            if self._count + len(new) > _MOST_FORMS:
+                self._forms, self._count = _no_forms(), 0
+            # Numbers that equal words share hold among the words that are remembered together.
+            for word in new if self._forms is forms else range(len(found)):
+                first, last = int(starts[word]), int(ends[word])
+                about[word] = self._learnt(text[first:last], characters, first, last)
+        return about
+
+    def _learnt(self, surface: str, characters: CodePoints, first: int, last: int) -> NDArray[np.int64]:
+        """What is known of a word, which is remembered; the lock is held."""
+        forms, number = self._forms, self._count
+        known = kernels.forms_in(characters, np.array([first]), np.array([last]), *forms[:3])[0]
+        about: NDArray[np.int64]
+        if known >= 0:
+            about = forms.about[known]
+            return about
+        word = lexical(surface)
+        own = self.ids.get(word, 0)
+        rows = (own, 0) if own else self.affixes(word)
+        same = forms.numbers.setdefault(word, len(forms.numbers))
+        about = np.array([*rows, hashed(shape(surface), SHAPES), same, key_of(norm_of(surface))], dtype=np.int64)
+        if number < _MOST_FORMS:
+            forms.about[number] = about
+            kernels.add_form(characters, first, last, forms.table, forms.pool, forms.bounds, number)
+            self._count = number + 1
+        return about
 
 
 @dataclass(frozen=True, slots=True)
 class EntityInput:
-    """Words of a note or a window of it. ids: int32 [T, COLUMNS]. same: int32 [T], first place of the same word."""
+    """Words of a note or a window of it.
+
+    ids: int32 [T, COLUMNS], rows of the embedding table. same: int32 [T, PLACES], the first place of the same word, the
+    one before and the one after; where there is none, the word itself.
+    """
 
     ids: NDArray[np.int32]
     same: NDArray[np.int32]
@@ -119,33 +178,13 @@ def encoded(
     document: Document, mentions: Sequence[ReadMention], drugs: Sequence[WordSpan], vocabulary: EntityVocabulary
 ) -> EntityInput:
     """All words of a note. mentions: of the code set's dictionary. drugs: where names of drugs stand."""
-    text, words = document.text, document.words
-    starts, ends = words.starts, words.ends
-    rows = vocabulary.rows_of([text[start:end] for start, end in zip(starts, ends, strict=True)])
-    ids = np.empty((len(words), COLUMNS), dtype=np.int32)
-    ids[:, :3] = rows[:, :3]
-    gap = vocabulary.gap
-    ids[:, 3] = [gap(text[end:start]) for end, start in zip([0, *ends], starts, strict=False)]
-    marks = [vocabulary.offsets[5]] * len(words)
-    for read in mentions:
-        mention = read.mention
-        _mark(marks, mention.first, mention.last, (1 + 4 * MENTION_KINDS.index(mention.kind)) * _NAMES, _NAMES)
-    for first, last in drugs:
-        _mark(marks, first, last, 1, 1)
-    ids[:, 4] = marks
-    _distinct, places, inverse = np.unique(rows[:, 3], return_index=True, return_inverse=True)
-    return EntityInput(ids, places[inverse].astype(np.int32))
+    spans = [(one.mention.first, one.mention.last, *_STEPS[one.mention.kind]) for one in mentions]
+    spans += [(first, last, NAMES, NAMES) for first, last in drugs]
+    return vocabulary.input_of(document, np.array(spans, dtype=np.int64).reshape(-1, 4))
 
 
-def _mark(marks: list[int], first: int, last: int, row: int, step: int) -> None:
-    """States of a mention: its beginning, inside and end, or a single word."""
-    if last - first == 1:
-        marks[first] += row + 3 * step
-        return
-    marks[first] += row
-    for word in range(first + 1, last - 1):
-        marks[word] += row + step
-    marks[last - 1] += row + 2 * step
+# What the first state of a mention of a kind adds to a mark, and each further one.
+_STEPS = {kind: ((1 + 4 * row) * DRUGS * NAMES, DRUGS * NAMES) for row, kind in enumerate(MENTION_KINDS)}
 
 
 def windows_of(whole: EntityInput) -> list[EntityInput]:
@@ -157,9 +196,9 @@ def windows_of(whole: EntityInput) -> list[EntityInput]:
 
 
 def _window(whole: EntityInput, start: int) -> EntityInput:
-    same = whole.same[start : start + MAX_WORDS]
-    _distinct, places, inverse = np.unique(same, return_index=True, return_inverse=True)
-    return EntityInput(whole.ids[start : start + MAX_WORDS], places[inverse].astype(np.int32))
+    ids, same = whole.ids[start : start + MAX_WORDS], whole.same[start : start + MAX_WORDS] - start
+    itself = np.arange(len(ids), dtype=np.int32)[:, None]
+    return EntityInput(ids, np.where((same >= 0) & (same < len(ids)), same, itself))
 
 
 def joined(rows: Sequence[NDArray[Any]], count: int) -> NDArray[Any]:
@@ -178,7 +217,7 @@ def padded(batch: Sequence[EntityInput]) -> dict[str, NDArray[Any]]:
     """Inputs of the model by name, [B, ...], padded to the longest."""
     length = words_length(max(len(one.ids) for one in batch))
     ids = np.zeros((len(batch), length, COLUMNS), dtype=np.int32)
-    same = np.tile(np.arange(length, dtype=np.int32), (len(batch), 1))
+    same = np.zeros((len(batch), length, PLACES), dtype=np.int32)
     mask = np.zeros((len(batch), length), dtype=np.float32)
     for row, one in enumerate(batch):
         count = len(one.ids)
@@ -192,7 +231,8 @@ def words_length(count: int) -> int:
 
 
 def load_entity_vocabulary(folder: Path) -> EntityVocabulary:
-    """Read `words.txt` and `labels.json` beside the model. Raises FileNotFoundError."""
+    """Read `words.txt`, `names.npy` and `labels.json` beside the model. Raises FileNotFoundError."""
     words = (folder / "words.txt").read_text(encoding="utf-8").split("\n")
     labels = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
-    return EntityVocabulary({word: row for row, word in enumerate(words, start=1)}, labels["model_sha256"])
+    names = np.load(folder / "names.npy", allow_pickle=False)
+    return EntityVocabulary({word: row for row, word in enumerate(words, start=1)}, names, labels["model_sha256"])

@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from vigil.v1.meta_pb2 import ModelVersion
 
+from services.nlp_coder import entity_kernels
 from services.nlp_coder.batching import Turns
 from services.nlp_coder.entity_features import (
     COLUMNS,
+    PLACES,
     EntityInput,
     EntityVocabulary,
     joined,
@@ -22,12 +24,11 @@ from services.nlp_coder.entity_features import (
     windows_of,
     words_length,
 )
-from services.nlp_coder.entity_spans import consistent, spans_of
 from services.nlp_coder.outage import Outage
 from services.nlp_coder.serving import Inference, Model, ServedModel, probabilities
 
 NOTE_ENTITIES = "note_entities"
-OUTPUTS = ("states", "scores", "kinds")
+OUTPUTS = ("scores", "kinds")
 # Kinds of text that the model tells apart, each with its own rules of what is marked; "note" has no corpus of its own.
 KINDS = ("maccrobat", "bc5cdr", "ncbi_disease", "chia", "note")
 NOTE = "note"
@@ -37,7 +38,7 @@ MOST_WORDS = 8192
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Labels of a corpus that do not overlap: a column of `states`, and `scores` from `first` on."""
+    """Labels of a corpus that do not overlap: `scores` from `first` on."""
 
     corpus: str
     labels: Sequence[str]
@@ -64,10 +65,9 @@ class LabelledWords:
 
 @dataclass(frozen=True, slots=True)
 class EntityPrediction:
-    """Best states [T, groups] and scores of all [T, S] of a note's words, and the kind of text it is taken for."""
+    """Scores of all states [T, S] of a note's words, in steps of one size, and the kind of text it is taken for."""
 
-    states: NDArray[np.uint8]
-    scores: NDArray[np.float32]
+    scores: NDArray[np.uint8]
     kind: str
     version: ModelVersion
 
@@ -91,11 +91,11 @@ class NoteEntities:
         """Raises ModelUnavailable when Triton has been away for as long as notes wait."""
         windows = windows_of(words)
         rows = await self.served.rows(windows)
-        states, scores = (joined([row.outputs[name] for row in rows], len(words.ids)) for name in OUTPUTS[:2])
+        scores = joined([row.outputs["scores"] for row in rows], len(words.ids))
         # Of a long note the first windows tell as well as all of it.
         kinds = np.mean([row.outputs["kinds"] for row in rows[:_TELLING]], axis=0)
         kind = KINDS[int(kinds.argmax())] if kinds.max() > _SURE else NOTE
-        return EntityPrediction(states, scores, kind, rows[0].version)
+        return EntityPrediction(scores, kind, rows[0].version)
 
     async def probe(self) -> None:
         """A real inference, for readiness. Raises ModelUnavailable, or ValueError for an answer that is none."""
@@ -105,21 +105,19 @@ class NoteEntities:
         self, prediction: EntityPrediction, corpora: Sequence[str], labels: Collection[tuple[str, str]]
     ) -> Iterator[LabelledWords]:
         """What the heads of some corpora find, as far as it is among `labels`, each a corpus and its label."""
-        for column, group in enumerate(self.groups):
+        for group in self.groups:
             if group.corpus in corpora:
-                scores = prediction.scores[:, group.first : group.last]
-                states = consistent(prediction.states[:, column], scores)
-                words = states.nonzero()[0]
-                for first, last, label in spans_of(words.tolist(), states[words].tolist(), group.labels):
-                    if (group.corpus, label) in labels:
-                        yield LabelledWords(group.corpus, first, last, label)
+                found = entity_kernels.best_spans(prediction.scores, group.first, len(group.labels))
+                for first, last, label in found.tolist():
+                    if (group.corpus, group.labels[label]) in labels:
+                        yield LabelledWords(group.corpus, first, last, group.labels[label])
 
 
 # Less sure than this, and the text is taken for a note. Of 80 texts each, 94 to 100 % of the corpora's and 99 % of
 # MTSamples' notes then are what they are.
 _SURE = 0.7
 _TELLING = 4
-_NO_WORD = EntityInput(np.zeros((1, COLUMNS), dtype=np.int32), np.zeros(1, dtype=np.int32))
+_NO_WORD = EntityInput(np.zeros((1, COLUMNS), dtype=np.int32), np.zeros((1, PLACES), dtype=np.int32))
 
 
 def _length(window: EntityInput) -> int:
@@ -135,4 +133,9 @@ def load_note_entities(folder: Path, triton: Inference, outage: Outage, turns: T
     found: list[Group] = []
     for group in json.loads((folder / "labels.json").read_text(encoding="utf-8"))["groups"]:
         found.append(Group(group["corpus"], group["labels"], found[-1].last if found else 0))
+    for is_ours in (True, False):
+        # Compiled for an answer of this process, and for one of Triton, which may not be written to.
+        scores = np.zeros((1, 5), dtype=np.uint8)
+        scores.flags.writeable = is_ours
+        entity_kernels.best_spans(scores, 0, 1)
     return NoteEntities(triton, load_entity_vocabulary(folder), found, outage, turns)

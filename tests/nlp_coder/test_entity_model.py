@@ -5,22 +5,36 @@ from itertools import pairwise, product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.common.settings import REPOSITORY
 from services.common.triton import ModelUnavailable
+from services.nlp_coder import entity_features
 from services.nlp_coder.batching import Turns
 from services.nlp_coder.document import load_grammar, read
-from services.nlp_coder.entity_features import COLUMNS, MAX_WORDS, OVERLAP, EntityInput, encoded, joined, windows_of
+from services.nlp_coder.entity_features import (
+    COLUMNS,
+    DRUGS,
+    MAX_WORDS,
+    NAMES,
+    OVERLAP,
+    PLACES,
+    EntityInput,
+    EntityVocabulary,
+    encoded,
+    joined,
+    key_of,
+    windows_of,
+)
+from services.nlp_coder.entity_kernels import best_spans, names_table
 from services.nlp_coder.entity_model import KINDS, NoteEntities, load_note_entities
-from services.nlp_coder.entity_spans import consistent, edges, spans_of
+from services.nlp_coder.entity_spans import BEGIN, END, INSIDE, SINGLE, edges
 from services.nlp_coder.handlers import Coder
 from services.nlp_coder.outage import Outage
 from tests.nlp_coder.fakes import LocalInference, coded, entity_reader, session_of
 
 FOLDER = REPOSITORY / "triton_models" / "note_entities"
-LABELS = ("A", "B")
 NOTES = [
     "MEDICATIONS: Lasix 40 mg b.i.d., aspirin. He has chest pain and a fever.",
     "Naloxone reverses the antihypertensive effect of clonidine in hypertensive rats.",
@@ -30,49 +44,45 @@ NOTES = [
 ]
 
 
-def spans_in(states: list[int]) -> list[tuple[int, int, str]]:
-    words = [word for word, state in enumerate(states) if state]
-    return list(spans_of(words, [states[word] for word in words], LABELS))
+def path_of(spans: list[list[int]], count: int) -> list[int]:
+    """States that say what spans say."""
+    states = [0] * count
+    for first, last, label in spans:
+        base = 1 + 4 * label
+        states[first:last] = [base + INSIDE] * (last - first)
+        states[first], states[last - 1] = base + BEGIN, base + END
+        if last - first == 1:
+            states[first] = base + SINGLE
+    return states
 
 
-@given(st.lists(st.integers(0, 8), max_size=60))
-def test_any_states_give_spans_in_order_that_do_not_overlap(states: list[int]) -> None:
-    spans = spans_in(states)
-    assert all(0 <= first < last <= len(states) for first, last, _label in spans)
+@given(st.lists(st.lists(st.integers(0, 255), min_size=9, max_size=9), max_size=60))
+@settings(deadline=None)  # the first call compiles
+def test_any_scores_give_spans_in_order_that_do_not_overlap(rows: list[list[int]]) -> None:
+    spans = best_spans(np.array(rows, dtype=np.uint8).reshape(-1, 9), 0, 2).tolist()
+    assert all(0 <= first < last <= len(rows) and label in (0, 1) for first, last, label in spans)
     assert all(before[1] <= after[0] for before, after in pairwise(spans))
-    covered = {word for first, last, _label in spans for word in range(first, last)}
-    assert covered == {word for word, state in enumerate(states) if state}
 
 
-def test_states_that_follow_the_rules_say_what_they_say() -> None:
-    # Begin, inside, end of A; single B; begin, end of A at once after it.
-    assert spans_in([0, 1, 2, 3, 8, 1, 3, 0]) == [(1, 4, "A"), (4, 5, "B"), (5, 7, "A")]
-
-
-@given(st.lists(st.lists(st.integers(-3, 3), min_size=9, max_size=9), min_size=1, max_size=4))
-def test_what_is_mended_follows_the_rules_and_nothing_scores_more_between_words_outside(rows: list[list[int]]) -> None:
-    scores = np.array([OUTSIDE, *rows, OUTSIDE], dtype=np.float32)
-    found = consistent(scores.argmax(axis=1), scores).tolist()
+@given(st.lists(st.lists(st.integers(0, 6), min_size=9, max_size=9), min_size=1, max_size=4))
+@settings(deadline=None)
+def test_no_sequence_that_follows_the_rules_has_more_score(rows: list[list[int]]) -> None:
+    scores = np.array(rows, dtype=np.uint8)
+    found = path_of(best_spans(scores, 0, 2).tolist(), len(rows))
     assert is_legal(found)
-    labels = {(state - 1) // 4 for state in scores.argmax(axis=1).tolist() if state}
-    allowed = [0, *(state for state in range(1, 9) if (state - 1) // 4 in labels)]
-    if all(scores.argmax(axis=1)[1:-1]):
-        paths = ([0, *path, 0] for path in product(allowed, repeat=len(rows)))
-        best = max(sum(scores[word, state] for word, state in enumerate(path)) for path in paths if is_legal(path))
-        assert sum(scores[word, state] for word, state in enumerate(found)) >= best
-
-
-OUTSIDE = [9.0, *[-9.0] * 8]
+    legal = (path for path in product(range(9), repeat=len(rows)) if is_legal(list(path)))
+    best = max(sum(int(scores[word, state]) for word, state in enumerate(path)) for path in legal)
+    assert sum(int(scores[word, state]) for word, state in enumerate(found)) == best
 
 
 def is_legal(states: list[int]) -> bool:
     inside = -1
     for state in [*states, 0]:
         label, kind = divmod(state - 1, 4)
-        goes_on = state > 0 and kind in (1, 2)
+        goes_on = state > 0 and kind in (INSIDE, END)
         if (inside >= 0) != goes_on or (goes_on and label != inside):
             return False
-        inside = label if state and kind in (0, 1) else -1
+        inside = label if state and kind in (BEGIN, INSIDE) else -1
     return True
 
 
@@ -93,7 +103,8 @@ def test_edges(text: str, words: tuple[int, int], label: str, expected: str) -> 
 
 @given(st.integers(1, 3 * MAX_WORDS))
 def test_windows_put_together_are_the_note(count: int) -> None:
-    whole = EntityInput(np.arange(count, dtype=np.int32)[:, None].repeat(COLUMNS, 1), np.arange(count, dtype=np.int32))
+    places = np.arange(count, dtype=np.int32)[:, None]
+    whole = EntityInput(places.repeat(COLUMNS, 1), places.repeat(PLACES, 1))
     windows = windows_of(whole)
     assert all(0 < len(window.ids) <= MAX_WORDS for window in windows)
     assert all((window.same >= 0).all() and (window.same < len(window.ids)).all() for window in windows)
@@ -101,9 +112,70 @@ def test_windows_put_together_are_the_note(count: int) -> None:
     assert len(windows) == 1 or len(windows[-1].ids) > OVERLAP
 
 
-def test_equal_words_share_their_first_place(coder: Coder) -> None:
-    document = read("Fever, chills. FEVER again; chills.", load_grammar())
-    assert encoded(document, [], [], entity_reader(coder).model.vocabulary).same.tolist() == [0, 1, 0, 3, 1]
+def test_each_word_knows_where_else_it_stands() -> None:
+    words = input_of("Fever, chills. FEVER again; chills. Fever.", vocabulary_of())
+    assert words.same[:, 0].tolist() == [0, 1, 0, 3, 1, 0]
+    assert words.same[:, 1].tolist() == [0, 1, 0, 3, 1, 2]
+    assert words.same[:, 2].tolist() == [2, 4, 5, 3, 4, 5]
+
+
+def vocabulary_of(*names: str) -> EntityVocabulary:
+    """A vocabulary with a word, and names of one class."""
+    words = [name.split() for name in names]
+    keys = np.array([key_of(word) for name in words for word in name], dtype=np.int64)
+    bounds = np.cumsum([0, *map(len, words)])
+    table = names_table(keys, bounds, np.full(len(names), 2), 16)
+    return EntityVocabulary({"fever": 1}, table, "")
+
+
+def input_of(text: str, vocabulary: EntityVocabulary) -> EntityInput:
+    return encoded(read(text, load_grammar()), [], [], vocabulary)
+
+
+def states_in_names(text: str, vocabulary: EntityVocabulary) -> list[int]:
+    """Of each word 0 outside of names, else 1 to 4 by its place in one of the second class."""
+    marks = input_of(text, vocabulary).ids[:, 3] - vocabulary.offsets[4]
+    assert (marks < NAMES).all()
+    return [mark - 4 if mark else 0 for mark in marks.tolist()]
+
+
+def test_the_longest_names_are_marked_by_their_normalised_words() -> None:
+    vocabulary = vocabulary_of("renal", "renal cell tumor", "gout")
+    assert states_in_names("Renal cell tumours, renal failure. Gout", vocabulary) == [1, 2, 3, 4, 0, 4]
+    assert states_in_names("nothing", vocabulary_of()) == [0]
+
+
+def test_a_mention_and_a_drug_add_to_the_mark_of_their_words() -> None:
+    vocabulary = vocabulary_of("aspirin")
+    words = encoded(read("takes aspirin now", load_grammar()), [], [(1, 2)], vocabulary)
+    marks = words.ids[:, 3] - vocabulary.offsets[4]
+    assert marks.tolist() == [0, 4 * NAMES + 4 + 4, 0]
+    assert vocabulary.offsets[5] - vocabulary.offsets[4] == 9 * DRUGS * NAMES
+
+
+def test_words_are_begun_to_be_remembered_anew_when_they_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(entity_features, "_MOST_FORMS", 8)
+    vocabulary = vocabulary_of("fever")
+    for text in ["Fever and chills at night", "no fever, no chills, no cough", "one two three four five six, six, ten"]:
+        found, fresh = input_of(text, vocabulary), input_of(text, vocabulary_of("fever"))
+        assert (found.ids == fresh.ids).all()
+        assert (found.same == fresh.same).all()
+
+
+@given(st.lists(st.text(max_size=90), max_size=3))
+@settings(max_examples=40, deadline=None)
+def test_any_text_has_the_same_input_again_and_after_others(texts: list[str]) -> None:
+    shared = vocabulary_of("fever", "renal cell")
+    for text in [*texts, "Fever \u00e9t\u00e9 " + "x" * 90, *texts]:
+        document = read(text, load_grammar())
+        found, fresh = (
+            encoded(document, [], [], shared),
+            encoded(document, [], [], vocabulary_of("fever", "renal cell")),
+        )
+        assert (found.ids == fresh.ids).all()
+        assert (found.same == fresh.same).all()
+        assert (found.ids >= 0).all()
+        assert (found.ids < shared.offsets[-1]).all()
 
 
 def test_an_unknown_word_has_its_beginning_and_ending(coder: Coder) -> None:
@@ -147,8 +219,8 @@ async def test_another_model_on_triton_than_the_vocabulary_names_is_no_model() -
 def test_what_ships_fits_together() -> None:
     entities = model_of(LocalInference())
     outputs = {output.name: output.shape[-1] for output in session_of("note_entities")[0].get_outputs()}
-    assert outputs == {"states": len(entities.groups), "scores": entities.groups[-1].last, "kinds": len(KINDS)}
+    assert outputs == {"scores": entities.groups[-1].last, "kinds": len(KINDS)}
     config = (FOLDER / "config.pbtxt").read_text(encoding="utf-8")
-    assert f"dims: [ -1, {len(entities.groups)} ]" in config
+    assert f"dims: [ -1, {entities.groups[-1].last} ]" in config
     assert entities.vocabulary.model_sha256 in config
     assert (FOLDER / "1" / "model.onnx").stat().st_size < 30_000_000

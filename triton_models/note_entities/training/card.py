@@ -14,6 +14,9 @@ from typing import Any
 MODEL = Path(__file__).resolve().parents[1]
 PAGE = MODEL.parents[1] / "docs" / "entities.md"
 TITLES = {"bc5cdr": "BC5CDR", "ncbi_disease": "NCBI Disease", "chia": "Chia", "maccrobat": "MACCROBAT"}
+WORDS = "all words known", "a word unknown"
+ERRORS = "other edges", "other edges and label", "another label", "not found", "nothing there"
+MOST_PAIRS = 10
 # The goals, strict and relaxed, where there are any.
 GOALS = {
     ("bc5cdr", ""): (".85", ""),
@@ -30,6 +33,8 @@ def write_tables() -> None:
     metrics = json.loads((MODEL / "metrics.json").read_text(encoding="utf-8"))
     comparison = json.loads((MODEL / "comparison.json").read_text(encoding="utf-8"))
     _put(MODEL / "MODEL_CARD.md", "figures", _figures(metrics, comparison))
+    _put(MODEL / "MODEL_CARD.md", "errors", _errors(metrics["held_back"]))
+    _put(MODEL / "MODEL_CARD.md", "confused", _confused(metrics["held_back"]))
     _put(PAGE, "attachment", _attachment(metrics["attachment"]))
 
 
@@ -72,6 +77,32 @@ def _f1(figures: Mapping[str, Any] | None, label: str) -> str:
         return ""
     own = figures["labels"].get(label) if label else figures
     return f"{own['strict_f1']:.3f} / {own['relaxed_f1']:.3f}" if own else ""
+
+
+def _errors(held: Mapping[str, Any]) -> list[str]:
+    recall = held["recall_by_words"]
+    rows = []
+    for corpus, title in TITLES.items():
+        errors = held[corpus]["errors"]
+        words = [
+            f"{recall[corpus][part]:.3f} of {recall[corpus][f'{part}: gold']}" if part in recall[corpus] else ""
+            for part in WORDS
+        ]
+        rows.append((title, *words, *(errors.get(kind, 0) for kind in ERRORS)))
+    return _table(("", *(f"recall, {part}" for part in WORDS), *ERRORS), rows)
+
+
+def _confused(held: Mapping[str, Any]) -> list[str]:
+    rows = []
+    for corpus, title in TITLES.items():
+        pairs = [
+            (count, label, other)
+            for label, others in held[corpus]["confused"].items()
+            for other, count in others.items()
+        ]
+        most = sorted(pairs, key=lambda pair: (-pair[0], pair))[:MOST_PAIRS]
+        rows.append((title, "; ".join(f"{label} as {other} {count}" for count, label, other in most) or "none"))
+    return _table(("", "gold spans over which only another label was found"), rows)
 
 
 def _attachment(figures: Mapping[str, Any]) -> list[str]:

@@ -6,13 +6,22 @@ import bz2
 import gzip
 import io
 import pickle
-import re
 from collections.abc import Iterator
 from importlib.util import find_spec
+from itertools import accumulate
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from services.nlp_coder.entity_features import MOST_WORDS_OF_A_NAME, key_of
+from services.nlp_coder.entity_kernels import names_table
+from services.nlp_coder.loose import untelling_words
+from services.nlp_coder.tokens import words_of
+
 CLASSES = ("drug", "disease", "symptom")
-_SALT = re.compile(r"\([^)]*\)|\b(?:\d[\d.,%]*)\b")
+# Shorter words alone name nothing.
+_SHORTEST = 3
 
 
 class _Plain(pickle.Unpickler):
@@ -82,3 +91,25 @@ def hpo_names() -> Iterator[tuple[str, str]]:
             yield identifier, line[10:].split('"', 1)[0]
         elif line.startswith("["):
             identifier = ""
+
+
+def table(data: Path) -> NDArray[np.uint32]:
+    """All names by the normalised words, with the classes that they stand in, as the service looks them up."""
+    found: dict[tuple[str, ...], int] = {}
+    for kind, name in names(data):
+        norms = tuple(words_of(name).norms)
+        if 0 < len(norms) <= MOST_WORDS_OF_A_NAME and _tells(norms):
+            found[norms] = found.get(norms, 0) | 1 << CLASSES.index(kind)
+    ordered = sorted(found)
+    keys = np.array([key_of(word) for norms in ordered for word in norms], dtype=np.int64)
+    bounds = np.array([0, *accumulate(map(len, ordered))], dtype=np.int64)
+    size = 4
+    while size < 2 * len(ordered):
+        size *= 2
+    return names_table(keys, bounds, np.array([found[norms] for norms in ordered], dtype=np.int64), size)
+
+
+def _tells(norms: tuple[str, ...]) -> bool:
+    """Two letters, a number or a function word alone name nothing."""
+    alone = norms[0]
+    return len(norms) > 1 or (len(alone) >= _SHORTEST and not alone[0].isdigit() and alone not in untelling_words())

@@ -20,6 +20,8 @@ class Scores:
         self.strict: Counter[tuple[str, str]] = Counter()
         self.touched: Counter[tuple[str, str]] = Counter()
         self.right: Counter[tuple[str, str]] = Counter()
+        self.errors: Counter[tuple[str, str]] = Counter()
+        self.confused: Counter[tuple[str, str, str]] = Counter()
 
     def add(self, example: Example, found: Sequence[SpanOf]) -> None:
         gold = {(one.start, one.end, one.label) for one in example.gold}
@@ -33,6 +35,23 @@ class Scores:
             key = (example.corpus, label)
             self.found[key] += 1
             self.right[key] += any(label == other and s < end and start < e for s, e, other in gold)
+        self._count_errors(example.corpus, gold, spans)
+
+    def _count_errors(self, corpus: str, gold: set[SpanOf], found: set[SpanOf]) -> None:
+        """Why gold spans were not found, what was found where nothing is, and which label stands for which."""
+        for start, end, label in gold - found:
+            over = [one for one in found if one[0] < end and start < one[1]]
+            others = sorted(other for _start, _end, other in over if other != label)
+            if any((s, e) == (start, end) for s, e, _other in over):
+                self.errors[corpus, "another label"] += 1
+            elif len(others) < len(over):
+                self.errors[corpus, "other edges"] += 1
+            else:
+                self.errors[corpus, "other edges and label" if over else "not found"] += 1
+            if others and len(others) == len(over):
+                self.confused[corpus, label, others[0]] += 1
+        for start, end, _label in found - gold:
+            self.errors[corpus, "nothing there"] += not any(s < end and start < e for s, e, _other in gold)
 
     def strict_f1(self, corpus: str, label: str | None = None) -> float:
         keys = self._keys(corpus, label)
@@ -60,12 +79,22 @@ class Scores:
         return "\n".join(lines)
 
     def figures(self) -> dict[str, object]:
-        """By corpus and label: gold spans, strict and relaxed F1."""
+        """By corpus and label: gold spans, strict and relaxed F1; and what was wrong."""
         return {
             corpus: self._figures(corpus, None)
             | {"labels": {key[1]: self._figures(*key) for key in self._keys(corpus, None)}}
+            | {"errors": {name: count for (own, name), count in sorted(self.errors.items()) if own == corpus}}
+            | {"confused": self._confused(corpus)}
             for corpus in sorted({key[0] for key in self.gold})
         }
+
+    def _confused(self, corpus: str) -> dict[str, dict[str, int]]:
+        """By gold label, over which only other labels were found: which and how often."""
+        found: dict[str, dict[str, int]] = {}
+        for (own, label, other), count in sorted(self.confused.items(), key=lambda item: (-item[1], item[0])):
+            if own == corpus:
+                found.setdefault(label, {})[other] = count
+        return found
 
     def _figures(self, corpus: str, label: str | None) -> dict[str, object]:
         keys = self._keys(corpus, label)

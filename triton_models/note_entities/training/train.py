@@ -24,16 +24,18 @@ sys.path[:0] = [str(HERE), str(HERE.parents[2]), str(HERE.parents[2] / "generate
 import attachment  # noqa: E402 - after the path
 import corpus  # noqa: E402
 import fitting  # noqa: E402
+import gazetteers  # noqa: E402
 import graph  # noqa: E402
 import numpy as np  # noqa: E402
 import onnxruntime  # noqa: E402
 import torch  # noqa: E402
 import vectors  # noqa: E402
 from fitting import Prepared  # noqa: E402
-from network import Network, Served  # noqa: E402
+from network import Network  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from scoring import Scores  # noqa: E402
 
+from services.nlp_coder.document import word_range  # noqa: E402
 from services.nlp_coder.drugs import load_drugs  # noqa: E402
 from services.nlp_coder.entity_features import EntityVocabulary, padded  # noqa: E402
 from services.nlp_coder.entity_model import KINDS  # noqa: E402
@@ -54,14 +56,16 @@ def main() -> None:
     data = Path(os.environ.get("VIGIL_TRAINING_DATA", "../shared/data"))
     started = time.process_time()
     examples = corpus.load(data, load_reader(), load_drugs())
-    words, known = _known(data)
-    vocabulary = EntityVocabulary({word: row for row, word in enumerate(words, start=1)}, "")
+    words, known, without = _known(data)
+    names = gazetteers.table(data)
+    vocabulary = EntityVocabulary({word: row for row, word in enumerate(words, start=1)}, names, "")
     notes = fitting.prepared(examples, vocabulary)
     print(f"{len(notes)} documents, {len(words)} words: {time.process_time() - started:.0f} s", flush=True)
     seen = [note for note in notes if note.example.fold >= 0]
     network = fitting.fit(seen, known, vocabulary)
-    digest = _write(network, words, seen)
-    served, told = _served([note for note in notes if note.example.fold < 0])
+    digest = _write(network, words, names, seen)
+    held = [note for note in notes if note.example.fold < 0]
+    served, told, recall = _served(held, vocabulary.offsets[1])
     print("held back", served.table(), told, sep="\n", flush=True)
     metrics = {
         "model": "note_entities",
@@ -69,8 +73,9 @@ def main() -> None:
         "licence": "CC BY 4.0 (MACCROBAT, Chia), Public Domain Mark (BC5CDR), public domain (NCBI Disease)",
         "split": "by document, of Chia by trial: 15 % held back, the others in five folds",
         "words": len(words),
+        "names": int(np.count_nonzero(names)),
         "model_sha256": digest,
-        "held_back": served.figures() | {"kinds": told},
+        "held_back": served.figures() | {"kinds": told, "recall_by_words": recall},
         "attachment": attachment.figures(data),
         "training_s": round(time.process_time() - started),
     }
@@ -78,8 +83,13 @@ def main() -> None:
     folds = int(sys.argv[sys.argv.index("--folds") + 1]) if "--folds" in sys.argv else FOLDS_PREDICTED
     unseen: list[tuple[Prepared, NDArray[np.float32], NDArray[np.float32]]] = []
     for fold in range(folds):
+        # Of the words of a fold only those are known that stand elsewhere too, as with documents to come.
+        kept = {word: row for row, word in enumerate(words, start=1) if without[row - 1, fold]}
+        own = fitting.prepared(
+            [note.example for note in seen if note.example.fold == fold], fitting.with_words(vocabulary, kept)
+        )
         other = fitting.fit([note for note in seen if note.example.fold != fold], known, vocabulary)
-        unseen += fitting.scores_of(other, [note for note in seen if note.example.fold == fold])
+        unseen += fitting.scores_of(other, own)
         scores = scored(unseen)
         print(f"cross-validation, {fold + 1} folds", scores.table(), sep="\n", flush=True)
         found = scores.figures() | {"kinds": _kinds(unseen), "folds": fold + 1}
@@ -90,15 +100,15 @@ def _save(metrics: dict[str, object]) -> None:
     (MODEL / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
 
 
-def _known(data: Path) -> tuple[list[str], NDArray[np.float32]]:
-    """What is known of words; kept in `var/` between runs, since it takes minutes."""
+def _known(data: Path) -> tuple[list[str], NDArray[np.float32], NDArray[np.bool_]]:
+    """What is known of words, and without which folds; kept in `var/` between runs, since it takes minutes."""
     kept = HERE.parents[2] / "var" / "training" / "note_entities_words.npz"
     if not kept.exists() or "--afresh" in sys.argv:
-        words, known = vectors.known(data)
+        words, known, without = vectors.known(data)
         kept.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(kept, words=np.array(words), known=known)
+        np.savez(kept, words=np.array(words), known=known, without=without)
     found = np.load(kept)
-    return found["words"].tolist(), found["known"]
+    return found["words"].tolist(), found["known"], found["without"]
 
 
 Unseen = Sequence[tuple[Prepared, NDArray[np.float32], NDArray[np.float32]]]
@@ -122,17 +132,17 @@ def _kinds(unseen: Unseen) -> dict[str, float]:
     return {kind: round(float(np.mean(values)), 4) for kind, values in right.items()}
 
 
-def _write(network: Network, words: Sequence[str], notes: Sequence[Prepared]) -> str:
+def _write(network: Network, words: Sequence[str], names: NDArray[np.uint32], notes: Sequence[Prepared]) -> str:
     """Model, assets and configuration; the model's SHA-256."""
-    served = Served(network, [(group.first, group.last) for group in fitting.groups()])
     random = np.random.default_rng(fitting.SEED)
     chosen = [notes[index] for index in random.permutation(len(notes))[:CALIBRATION]]
     path = MODEL / "1" / "model.onnx"
-    graph.build(served, [padded([note.given]) for note in chosen], path)
+    graph.build(network, [padded([note.given]) for note in chosen], path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     assets = MODEL / "assets"
     assets.mkdir(exist_ok=True)
     (assets / "words.txt").write_text("\n".join(words), encoding="utf-8")
+    np.save(assets / "names.npy", names)
     labels = {
         "model_sha256": digest,
         "kinds": KINDS,
@@ -142,7 +152,6 @@ def _write(network: Network, words: Sequence[str], notes: Sequence[Prepared]) ->
     config = (HERE / "config.pbtxt.in").read_text(encoding="utf-8")
     for mark, value in {
         "@SHA256@": digest,
-        "@GROUPS@": len(fitting.groups()),
         "@KINDS@": len(KINDS),
         "@SCORES@": fitting.groups()[-1].last,
     }.items():
@@ -152,16 +161,29 @@ def _write(network: Network, words: Sequence[str], notes: Sequence[Prepared]) ->
     return digest
 
 
-def _served(notes: Sequence[Prepared]) -> tuple[Scores, dict[str, float]]:
-    """What the exported graph finds, one document at a time."""
+def _served(notes: Sequence[Prepared], known: int) -> tuple[Scores, dict[str, float], dict[str, dict[str, float]]]:
+    """What the exported graph finds, one document at a time; and the recall of spans with and without unknown words.
+
+    known: the row after the last word's.
+    """
     session = onnxruntime.InferenceSession(str(MODEL / "1" / "model.onnx"))
     result, unseen = Scores(), []
+    hits: dict[tuple[str, str], list[bool]] = {}
     for note in notes:
         scores, kinds = session.run(["scores", "kinds"], padded([note.given]))
         unseen.append((note, np.zeros(0, dtype=np.float32), kinds[0]))
         if note.targets.max() >= 0:
-            result.add(note.example, fitting.found_in(note.example, scores[0, : len(note.given.ids)]))
-    return result, _kinds(unseen)
+            found = fitting.found_in(note.example, scores[0, : len(note.given.ids)])
+            result.add(note.example, found)
+            for gold in note.example.gold:
+                words = word_range(note.example.document, gold.start, gold.end)
+                is_known = words is None or bool((note.given.ids[slice(*words), 0] < known).all())
+                key = note.example.corpus, "all words known" if is_known else "a word unknown"
+                hits.setdefault(key, []).append((gold.start, gold.end, gold.label) in found)
+    recall: dict[str, dict[str, float]] = {}
+    for (name, part), hit in sorted(hits.items()):
+        recall.setdefault(name, {}).update({part: round(float(np.mean(hit)), 4), f"{part}: gold": len(hit)})
+    return result, _kinds(unseen), recall
 
 
 if __name__ == "__main__":

