@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import runpy
+import shutil
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -29,6 +32,14 @@ async def test_the_metrics_are_those_of_this_model(name: str) -> None:
     metrics = json.loads((MODELS / name / "metrics.json").read_text())
     declared = {key: value.string_value for key, value in model_config(name).parameters.items()}
     assert metrics["parameters"] == declared
+
+
+@pytest.mark.parametrize("name", ["brain_mri_tumour", "brain_mri_segmentation", "breast_us_lesion"])
+def test_the_tables_of_a_card_are_those_of_its_metrics(name: str, tmp_path: Path) -> None:
+    shutil.copytree(MODELS / name, tmp_path / name, ignore=shutil.ignore_patterns("*.onnx"))
+    write_tables = runpy.run_path(str(MODELS / "brain_mri_tumour" / "training" / "card.py"))["write_tables"]
+    write_tables(tmp_path / name)
+    assert (tmp_path / name / "MODEL_CARD.md").read_text() == (MODELS / name / "MODEL_CARD.md").read_text()
 
 
 async def test_the_heat_map_adds_up_to_the_logit() -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from card import write_tables
+from drawing import draw_page, draw_reliability, draw_sheets
 from graph import Served
 from measures import temperature_of
-from publish import draw_reliability, publish
+from publish import REPOSITORY, publish
+from task import WORK, refused_inputs
 
 if TYPE_CHECKING:
     from scope import ScopeCheck
@@ -33,7 +36,12 @@ def finish(  # noqa: PLR0917 - what publishing needs
     outputs = ["probability", "heatmap", *([] if outliner else ["outline"]), "scope_distance"]
     served = Served(network, temperature, task.normal, check, outputs)
     publish(task.name, task, served, named if outliner else named | outlining, metrics | {"temperature": temperature})
+    seen = m.part(np.flatnonzero(np.isin(m.folds, list(oof.runs))))
     draw_reliability(task.name, metrics["reliability"])
+    draw_page(task, seen, oof, refused_inputs(task, m, oof.runs[min(oof.runs)], check))
+    draw_sheets(task, seen, oof, WORK / task.name / "sheets")
     if outliner:
         served = Served(network, temperature, task.normal, check, ["outline", "scope_distance"])
         publish(outliner, task, served, outlining, {name: metrics[name] for name in ("outlines", "scope")})
+    for name in (task.name, *([outliner] if outliner else [])):
+        write_tables(REPOSITORY / name)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Grey = "NDArray[np.float32]"
 SIDE = 256
+CROPPED = 0.35  # of the sides, at the least
 WORDS = [
     "discharge",
     "summary",
@@ -56,7 +57,7 @@ def foreign_pictures(own: str, in_scope: list[Grey], count: int, seed: int) -> d
         "text_page": lambda: text_page(random),
         "photograph": lambda: _patch(_photographs(), random, 0.5),
         "ct_slice": lambda: _patch(_ct(), random, 0.9),
-        "cropped": lambda: _patch([in_scope[random.integers(len(in_scope))] / 255], random, 0.35),
+        "cropped": lambda: _patch([in_scope[random.integers(len(in_scope))] / 255], random, CROPPED),
     }
     return kinds | {kind: [make() for _ in range(count)] for kind, make in made.items()}
 
@@ -67,6 +68,12 @@ def wrong_way(greys: list[Grey]) -> list[list[Grey]]:
         [remedy.undo(grey / 255) if index else 1 - grey / 255 for grey in greys]
         for index, remedy in enumerate(REMEDIES)
     ]
+
+
+def crops(greys: list[Grey], seed: int) -> list[Grey]:
+    """A part of each picture (0 to 255), 0 to 1."""
+    random = np.random.default_rng(seed)
+    return [_patch([grey / 255], random, CROPPED) for grey in greys]
 
 
 def text_page(random: np.random.Generator) -> Grey:

@@ -14,13 +14,6 @@ if TYPE_CHECKING:
 
     from scope import ScopeCheck
 
-GRID = 4  # the map of stride 8 is pooled in 4 by 4 fields for the scope check: what is up and down matters
-
-
-def scope_features(x8: Tensor, pooled: Tensor) -> Tensor:
-    """[B, 40 * 16 + 432]: where edges lie in the picture, and the network's own last features."""
-    return torch.cat([functional.avg_pool2d(x8, x8.shape[2] // GRID).flatten(1), pooled], 1)
-
 
 class Served(nn.Module):
     """The network with calibration and scope check.
@@ -42,15 +35,14 @@ class Served(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """image: [B, 1, side, side] in [0, 1]."""
-        x4, x8 = self.network.trunk.low(image)
-        read = self.network.from_low(x4, x8)
+        read = self.network(image)
         found = {
             "probability": torch.softmax(read.logits / self.temperature, 1),
             "heatmap": self._heatmap(read),
             "outline": torch.sigmoid(
                 functional.interpolate(read.outline, scale_factor=4.0, mode="bilinear", align_corners=False)
             ).squeeze(1),
-            "scope_distance": self._distance(scope_features(x8, read.pooled)),
+            "scope_distance": self._distance(read.features),
         }
         return tuple(found[name] for name in self.outputs)
 
@@ -71,16 +63,16 @@ class Served(nn.Module):
         return torch.maximum(distance, 1 + wrong).unsqueeze(1)
 
 
-def export(served: Served, side: int, path: Path) -> None:
+def export(module: nn.Module, outputs: list[str], side: int, path: Path) -> None:
     """Write an ONNX file with a free batch dimension."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    names = ["image", *served.outputs]
+    names = ["image", *outputs]
     torch.onnx.export(
-        served.eval(),
+        module.eval(),
         (torch.rand(2, 1, side, side),),
         str(path),
         input_names=names[:1],
-        output_names=served.outputs,
+        output_names=outputs,
         dynamic_axes={name: {0: "batch"} for name in names},
         opset_version=17,
         dynamo=False,

@@ -6,15 +6,15 @@ The brain and the breast models differ only in their `Task`.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from fitting import SEED, Kept, Recipe, Trained, keep, low_maps, trained
-from foreign import foreign_pictures, wrong_way
-from graph import scope_features
+from asking import ask
+from fitting import SEED, Pictures, Recipe, Trained, trained
+from foreign import crops, foreign_pictures, wrong_way
 from measures import (
     band,
     classification,
@@ -26,7 +26,6 @@ from measures import (
     temperature_of,
     with_interval,
 )
-from network import Lesions
 from samples import Sample, squares
 from scope import ScopeCheck, fit_scope
 from torch.nn import functional
@@ -66,12 +65,11 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """Samples as arrays. kept: of all of them, also in a part."""
+    """Samples as arrays."""
 
     samples: list[Sample]
     inputs: NDArray[np.uint8]
     masks: NDArray[np.uint8]
-    kept: Kept
     labels: NDArray[np.int64]
     folds: NDArray[np.int64]
     drawn: NDArray[np.bool_]
@@ -83,7 +81,6 @@ class Material:
             [self.samples[row] for row in rows],
             self.inputs[rows],
             self.masks[rows],
-            self.kept,
             self.labels[rows],
             self.folds[rows],
             self.drawn[rows],
@@ -91,24 +88,25 @@ class Material:
         )
 
 
-def material(task: Task, samples: list[Sample], labels_of_runs: list[str]) -> Material:
-    """Prepare, augment and run the frozen layers; nothing is augmented when these runs all left checkpoints."""
-    made = all((WORK / task.name / f"{label}.pt").exists() for label in labels_of_runs)
-    recipe = replace(task.recipe, augmented=0) if made else task.recipe
+def material(task: Task, samples: list[Sample]) -> Material:
+    """Prepare."""
     print(f"preparing {len(samples)} pictures", flush=True)
     inputs, masks = squares(samples, task.side, task.preparation)
-    labels = np.array([sample.label for sample in samples])
-    drawn = np.array([sample.mask is not None for sample in samples])
-    network = Lesions(len(task.classes)).to(memory_format=torch.channels_last)
-    kept = keep(network, inputs, masks, labels, drawn, recipe, SEED)
-    folds = np.array([sample.fold for sample in samples])
-    groups = np.array([sample.group for sample in samples])
-    return Material(samples, inputs, masks, kept, labels, folds, drawn, groups)
+    return Material(
+        samples,
+        inputs,
+        masks,
+        np.array([sample.label for sample in samples]),
+        np.array([sample.fold for sample in samples]),
+        np.array([sample.mask is not None for sample in samples]),
+        np.array([sample.group for sample in samples]),
+    )
 
 
 def run(task: Task, m: Material, label: str, train: NDArray[np.int64], test: NDArray[np.int64]) -> Trained:
     """One training run, kept under `label`."""
-    return trained(m.kept, train, test, len(task.classes), task.recipe, WORK / task.name / label)
+    pictures = Pictures(*(torch.from_numpy(part) for part in (m.inputs, m.masks, m.drawn, m.labels)))
+    return trained(pictures, train, test, len(task.classes), task.recipe, WORK / task.name / label)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +114,14 @@ class OutOfFold:
     """Answers of networks that never saw the picture's group.
 
     logits: (n, classes); evidence: (n, classes, h, w);
-    outline: (n, h, w), logits; runs: by fold.
+    outline, mirrored_outline: (n, h, w), logits; runs: by fold.
     """
 
     logits: NDArray[np.float64]
     mirrored: NDArray[np.float64]
     evidence: NDArray[np.float32]
     outline: NDArray[np.float32]
+    mirrored_outline: NDArray[np.float32]
     runs: dict[int, Trained]
 
 
@@ -142,6 +141,7 @@ def out_of_fold(task: Task, m: Material, folds: list[int]) -> OutOfFold:
         joined("logits", "mirrored").astype(np.float64),
         joined("evidence"),
         joined("outline")[:, 0],
+        joined("outline", "mirrored")[:, 0],
         runs,
     )
 
@@ -221,13 +221,20 @@ def outline_figures(task: Task, m: Material, oof: OutOfFold) -> dict[str, Any]:
     tried = {t: float(dice(p >= t, drawn).mean()) for t in OUTLINE_THRESHOLDS}
     threshold = max(tried, key=lambda t: tried[t])
     score = dice(p >= threshold, drawn)
-    distance = hausdorff95(p >= threshold, drawn)
+    distance = hausdorff95(p >= threshold, drawn) / task.side * 100
+    both = (p + outlines(oof.mirrored_outline[rows], task.side)) / 2
     area = drawn.mean((1, 2))
     sizes = np.quantile(area, [1 / 3, 2 / 3])
     third = np.searchsorted(sizes, area)
 
     def mean(q: NDArray[np.bool_]) -> float:
         return round(float(score[q].mean()), 4)
+
+    def far(q: NDArray[np.bool_]) -> float:
+        return round(float(np.nanmean(distance[q])), 2)
+
+    of_class = {n: m.labels[rows] == i for i, n in enumerate(task.classes) if (m.labels[rows] == i).any()}
+    of_fold = {str(f): m.folds[rows] == f for f in sorted(oof.runs)}
 
     return {
         "threshold": threshold,
@@ -236,10 +243,13 @@ def outline_figures(task: Task, m: Material, oof: OutOfFold) -> dict[str, Any]:
         "dice": with_interval(lambda q: score[q].mean(), m.groups[rows]),
         "dice_median": round(float(np.median(score)), 4),
         "dice_below_half": round(float((score < 0.5).mean()), 4),  # noqa: PLR2004 - as named
-        "hausdorff95_percent_of_side": round(float(np.nanmean(distance)) / task.side * 100, 2),
+        "mirrored_too": round(float(dice(both >= threshold, drawn).mean()), 4),
+        "hausdorff95_percent_of_side": far(np.ones(len(rows), bool)),
+        "hausdorff95_by_class": {n: far(q) for n, q in of_class.items()},
+        "hausdorff95_by_fold": {n: far(q) for n, q in of_fold.items()},
         "nothing_found": round(float(np.isnan(distance).mean()), 4),
-        "by_class": {n: mean(q) for i, n in enumerate(task.classes) if (q := m.labels[rows] == i).any()},
-        "by_fold": {str(f): mean(m.folds[rows] == f) for f in sorted(oof.runs)},
+        "by_class": {n: mean(q) for n, q in of_class.items()},
+        "by_fold": {n: mean(q) for n, q in of_fold.items()},
         "by_size_third": {n: mean(third == i) for i, n in enumerate(("small", "middle", "large"))},
         "by_group": {
             f"{n} {v}": mean(q)
@@ -267,23 +277,14 @@ def heat_figures(task: Task, m: Material, oof: OutOfFold) -> dict[str, float]:
     return pointing(heat, m.masks[rows] > 127)  # noqa: PLR2004 - 0 to 255
 
 
-def features_of(task: Task, network: Lesions, greys: list[NDArray[np.float32]]) -> NDArray[np.float64]:
+def features_of(task: Task, one: Trained, greys: list[NDArray[np.float32]]) -> NDArray[np.float64]:
     """Scope features of pictures, any grey scale."""
-    parts = []
-    for at in range(0, len(greys), 32):
-        inputs = np.stack(
-            [model_input(np.ascontiguousarray(g), task.side, task.preparation) for g in greys[at : at + 32]]
-        )
-        with torch.no_grad():
-            x4, x8 = network.trunk.low(torch.from_numpy(inputs).contiguous(memory_format=torch.channels_last))
-            parts.append(scope_features(x8, network.from_low(x4, x8).pooled).numpy())
-    return np.concatenate(parts).astype(np.float64)
+    inputs = np.stack([model_input(np.ascontiguousarray(g), task.side, task.preparation)[0] for g in greys])
+    return _features(one, np.round(inputs * 255).astype(np.uint8))
 
 
-def known_features(m: Material, rows: NDArray[np.int64], pooled: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Scope features of kept pictures. pooled: of the network in question."""
-    _, x8 = low_maps(m.kept, 0, torch.from_numpy(rows))
-    return scope_features(x8, torch.from_numpy(pooled)).numpy().astype(np.float64)
+def _features(one: Trained, inputs: NDArray[np.uint8]) -> NDArray[np.float64]:
+    return ask(one.session, inputs, ("features",))["features"].astype(np.float64)
 
 
 def scope_groups(m: Material, rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -292,20 +293,14 @@ def scope_groups(m: Material, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.unique(names, return_inverse=True)[1]
 
 
-def fitted_scope(
-    task: Task, m: Material, network: Lesions, rows: NDArray[np.int64], features: NDArray[np.float64]
-) -> ScopeCheck:
-    """From these rows. features: theirs."""
-    of = np.random.default_rng(SEED).permutation(len(rows))[:WRONG]
-    kinds = wrong_way([m.samples[rows[i]].grey for i in of])
-    wrong = np.concatenate([features_of(task, network, kind) for kind in kinds])
-    return fit_scope(features, scope_groups(m, rows), wrong, np.tile(of, len(kinds)))
-
-
 def scope_of(task: Task, m: Material, fold: int, one: Trained) -> ScopeCheck:
-    """The check for a fold's network, fitted on what it was trained on."""
-    train = np.flatnonzero(m.folds != fold)
-    return fitted_scope(task, m, one.network, train, known_features(m, train, one.known))
+    """The check for a fold's network, fitted on what it was trained on; cropped ones count as the wrong way, too."""
+    rows = np.flatnonzero(m.folds != fold)
+    of = np.random.default_rng(SEED).permutation(len(rows))[:WRONG]
+    greys = [m.samples[rows[i]].grey for i in of]
+    kinds = [*wrong_way(greys), crops(greys, SEED)]
+    wrong = np.concatenate([features_of(task, one, kind) for kind in kinds])
+    return fit_scope(_features(one, m.inputs[rows]), scope_groups(m, rows), wrong, np.tile(of, len(kinds)))
 
 
 def scope_figures(task: Task, m: Material, fold: int, one: Trained, check: ScopeCheck) -> dict[str, Any]:
@@ -313,7 +308,7 @@ def scope_figures(task: Task, m: Material, fold: int, one: Trained, check: Scope
 
     read: as sent, or after one of the remedies that the service tries.
     """
-    own = check(known_features(m, one.test, one.plain["pooled"])) <= 1
+    own = check(one.plain["features"].astype(np.float64)) <= 1
     greys = [m.samples[r].grey for r in one.test]
     some = [greys[i] for i in np.random.default_rng(SEED).permutation(len(greys))[:FOREIGN]]
     kinds = dict(zip(("inverted", "turned_right", "turned_left", "upside_down"), wrong_way(some), strict=True))
@@ -321,7 +316,7 @@ def scope_figures(task: Task, m: Material, fold: int, one: Trained, check: Scope
     shares = {}
     for kind, found in kinds.items():
         tried = [[remedy.apply(grey) for grey in found] for remedy in (AS_SENT, *REMEDIES)]
-        passed = np.array([check(features_of(task, one.network, shown)) <= 1 for shown in tried])
+        passed = np.array([check(features_of(task, one, shown)) <= 1 for shown in tried])
         shares[kind] = {"as_sent": round(float(passed[0].mean()), 4), "read": round(float(passed.any(0).mean()), 4)}
     return {
         "fold": fold,
@@ -331,3 +326,12 @@ def scope_figures(task: Task, m: Material, fold: int, one: Trained, check: Scope
         },
         "kinds": shares,
     }
+
+
+def refused_inputs(task: Task, m: Material, one: Trained, check: ScopeCheck) -> list[NDArray[np.uint8]]:
+    """Inputs that the check refuses: up to three of the test rows, then one foreign picture of each kind."""
+    own = m.inputs[one.test][check(one.plain["features"].astype(np.float64)) > 1][:3]
+    foreign = foreign_pictures(task.foreign, [m.samples[r].grey for r in one.test], 1, SEED)
+    made = [model_input(found[0], task.side, task.preparation)[0] for found in foreign.values()]
+    inputs = np.round(np.stack(made) * 255).astype(np.uint8)
+    return [*own, *inputs[check(_features(one, inputs)) > 1]]

@@ -17,20 +17,16 @@ sys.path[:0] = [str(HERE), str(HERE.parents[2])]
 
 import numpy as np  # noqa: E402 - after the path
 import torch  # noqa: E402
-from baseline import frozen_baseline  # noqa: E402
 from finish import finish  # noqa: E402
 from fitting import Recipe  # noqa: E402
-from publish import draw_sheets  # noqa: E402
 from samples import BRAIN_CLASSES, FOLDS, brain_samples  # noqa: E402
 from task import (  # noqa: E402
-    WORK,
     Material,
     OutOfFold,
     Task,
     judged,
     material,
     out_of_fold,
-    outlines,
     scope_figures,
     scope_of,
 )
@@ -39,7 +35,7 @@ BRAIN = Task(
     name="brain_mri_tumour",
     classes=BRAIN_CLASSES,
     normal=BRAIN_CLASSES.index("no_tumour"),
-    side=160,
+    side=192,
     preparation="head_slice",
     region="tumour",
     foreign="brain_mri",
@@ -57,17 +53,15 @@ def main() -> None:
     parser.add_argument("--folds", type=int, nargs="+", default=list(FOLDS), help="official folds to judge by")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
-    m = material(BRAIN, brain_samples(), [*(f"fold_{fold}" for fold in chosen.folds)])
+    m = material(BRAIN, brain_samples())
     oof = out_of_fold(BRAIN, m, chosen.folds)
     seen = m.part(np.flatnonzero(np.isin(m.folds, chosen.folds)))
     first = min(chosen.folds)
     check = scope_of(BRAIN, m, first, oof.runs[first])
     metrics = judged(BRAIN, seen, oof) | {
         "three_classes": three_classes(seen, oof),
-        "baseline": frozen_baseline(BRAIN, m),
         "scope": scope_figures(BRAIN, m, first, oof.runs[first], check),
     }
-    draw_sheets(BRAIN, seen, oof, outlines(oof.outline, BRAIN.side), WORK / BRAIN.name / "sheets")
     finish(BRAIN, m, oof, check, metrics, SEGMENTATION)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from depthwise import Depthwise
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -41,13 +42,17 @@ class Trunk(nn.Module):
         network = pretrained_lite0()
         blocks = [FoldedBlock(block) for block in network._blocks]
         stem = _folded(network._conv_stem, network._bn0, acts=True)
-        self.parts = nn.ModuleList(
-            [nn.Sequential(stem, *blocks[:3]), nn.Sequential(*blocks[3:5]), nn.Sequential(*blocks[5:11])]
-        )
-        self.parts.append(nn.Sequential(*blocks[11:]))
+        parts = [[stem, *blocks[:3]], blocks[3:5], blocks[5:11], blocks[11:]]
+        self.parts = nn.ModuleList(nn.Sequential(*part) for part in parts)
+
+    def forward(self, image: Tensor) -> dict[int, Tensor]:
+        """image: [B, 1, H, W] in [0, 1], H and W multiples of 32. Returns the maps by their stride."""
+        x4, x8 = self.low(image)
+        x16, x32 = self.high(x8)
+        return {4: x4, 8: x8, 16: x16, 32: x32}
 
     def low(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """image: [B, 1, H, W] in [0, 1], H and W multiples of 32. Returns the maps of stride 4 and 8."""
+        """image: as above. Returns the maps of stride 4 and 8."""
         x = ((image * 255 - LUMA_MEAN) / LUMA_SCALE).expand(-1, 3, -1, -1)
         x4 = self.parts[0](x)
         return x4, self.parts[1](x4)
@@ -61,9 +66,10 @@ class Trunk(nn.Module):
 def _folded(convolution: nn.Conv2d, norm: nn.BatchNorm2d, *, acts: bool) -> nn.Sequential:
     """For even sizes: a step of two pads right and below only, as TensorFlow does."""
     fused = fuse_conv_bn_eval(convolution.eval(), norm.eval())
-    kernel, stride, inputs = fused.kernel_size[0], fused.stride[0], fused.in_channels
+    kernel, stride = fused.kernel_size[0], fused.stride[0]
+    kind = Depthwise if fused.groups > 1 else nn.Conv2d
     padding = 0 if stride > 1 else kernel // 2
-    plain = nn.Conv2d(inputs, fused.out_channels, kernel, stride, padding, groups=fused.groups)
+    plain = kind(fused.in_channels, fused.out_channels, kernel, stride, padding, groups=fused.groups)
     plain.load_state_dict({"weight": fused.weight.detach(), "bias": fused.bias.detach()})
     before, after = (kernel - 2) // 2, kernel // 2
     pads = [nn.ZeroPad2d((before, after, before, after))] if stride > 1 else []

@@ -17,25 +17,23 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1] / "brain_mri_tumour" / "training"
 
 import numpy as np  # noqa: E402 - after the path
 import torch  # noqa: E402
-from baseline import frozen_baseline  # noqa: E402
 from breast import BIRADS, BREAST_CLASSES, DEVICE, FOLDS, SET, breast_samples  # noqa: E402
 from finish import finish  # noqa: E402
 from fitting import Recipe  # noqa: E402
 from measures import dice, softmax, with_interval  # noqa: E402
-from publish import draw_sheets  # noqa: E402
 from sklearn.metrics import roc_auc_score  # noqa: E402
-from task import WORK, Material, OutOfFold, Task, judged, material, out_of_fold, outlines, run, scope_figures, scope_of  # noqa: E402
+from task import Material, OutOfFold, Task, judged, material, out_of_fold, outlines, run, scope_figures, scope_of  # noqa: E402
 
 MALIGNANT = BREAST_CLASSES.index("malignant")
 BREAST = Task(
     name="breast_us_lesion",
     classes=BREAST_CLASSES,
     normal=BREAST_CLASSES.index("normal"),
-    side=160,
+    side=192,
     preparation="ultrasound",
     region="lesion",
     foreign="breast_ultrasound",
-    recipe=Recipe(epochs=4),
+    recipe=Recipe(epochs=10),
     sensitivity=0.95,
     specificity=0.90,
     groups=(SET, DEVICE, BIRADS),
@@ -51,11 +49,7 @@ def main() -> None:
     chosen = parser.parse_args()
     pairs = [(known, "busi" if known == "busbra" else "busbra") for known in chosen.across]
     torch.set_num_threads(chosen.threads)
-    m = material(
-        BREAST,
-        breast_samples(),
-        [*(f"fold_{fold}" for fold in chosen.folds), *(f"{known}_to_{new}" for known, new in pairs)],
-    )
+    m = material(BREAST, breast_samples())
     oof = out_of_fold(BREAST, m, chosen.folds)
     seen = m.part(np.flatnonzero(np.isin(m.folds, chosen.folds)))
     first = min(chosen.folds)
@@ -63,10 +57,8 @@ def main() -> None:
     metrics = judged(BREAST, seen, oof) | {
         "malignant_against_benign": malignant_against_benign(seen, oof),
         "across_sets": across_sets(m, pairs),
-        "baseline": frozen_baseline(BREAST, m),
         "scope": scope_figures(BREAST, m, first, oof.runs[first], check),
     }
-    draw_sheets(BREAST, seen, oof, outlines(oof.outline, BREAST.side), WORK / BREAST.name / "sheets")
     finish(BREAST, m, oof, check, metrics, "")
 
 
