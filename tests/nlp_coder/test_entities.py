@@ -71,6 +71,11 @@ async def test_what_happens_to_a_medication_is_told(either: Coder) -> None:
     assert said(answer, "Coumadin")["status"] == "continued"
 
 
+async def test_what_bacteria_are_sensitive_to_is_no_allergy_of_the_patient(coder: Coder) -> None:
+    answer = await coded(coder, "Sputum grew Streptococcus pneumoniae, sensitive to penicillin.", kind="progress")
+    assert "status" not in said(answer, "penicillin")
+
+
 @pytest.mark.parametrize(
     ("text", "name", "expected"),
     [
