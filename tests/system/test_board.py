@@ -260,9 +260,9 @@ def test_a_report_is_shown_with_its_findings_marked_by_what_they_say(stack: Stac
     expect(text.locator(".is-uncertain")).to_have_text(["atelectasis"])
     expect(text.locator(".is-negative")).to_have_text(["Heart size is normal", "pneumothorax"])
     tagged = text.locator("[data-tag]")
-    expect(tagged).to_have_text(["Heart size is normal", "IJ line"])
+    expect(tagged).to_have_text(["IJ line", "Heart size is normal"])
     tags = tagged.evaluate_all("marks => marks.map(mark => mark.dataset.tag)")
-    assert tags == ["cardiomegaly absent", "support devices present"]
+    assert tags == ["support devices present", "cardiomegaly absent"]
     expect(text.locator(".of-finding")).to_contain_text(["Moderate"])
     text.locator(".is-positive").first.hover()
     expect(page.get_by_role("tooltip")).to_contain_text("Finding: Pleural effusion present")
