@@ -78,6 +78,7 @@ Layers = list[tuple[Float32, Float32]]
 def fit(x: Float32, targets: Float32, weight: Float32, seed: int, settings: Settings) -> Layers:
     """Weights [in, out] and biases of three layers. x: of `Inputs`. targets: [rows, targets] in [0, 1], NaN unknown."""
     torch.manual_seed(seed)
+    torch.set_num_threads(1)  # so small that a second thread mostly waits; it gives the same bits
     network = _network(x.shape[1], settings)
     optimiser = torch.optim.AdamW(network.parameters(), lr=settings.rate, weight_decay=settings.decay)
     batches = len(x) // BATCH
