@@ -9,7 +9,7 @@ ARGS ?=
 # Hospitals and companies sign with their own authorities; trust what the machine trusts.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help demo up down test test-fast lint format proto proto-release docs examples bench compare-coders train look-at-stays clean
+.PHONY: help demo up down test test-fast lint format proto proto-release docs examples bench compare-coders few-labels train look-at-stays clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -90,6 +90,15 @@ else
 compare-coders: $(BIN)/.runtime ## six families of ICD-10-CM coders: tables and figure of docs/coders.md (FROM=scratch: train them again)
 	$(UV) sync --frozen --inexact --quiet --python 3.11 --extra figures
 	$(BIN)/python -m bench.compare_coders
+endif
+
+ifeq ($(FROM),scratch)
+few-labels: .venv-train/.ready
+	PYTHONPATH=.:generated OMP_NUM_THREADS=1 .venv-train/bin/python -m bench.few_labels --from scratch
+else
+few-labels: $(BIN)/.runtime ## what helps when few images have labels: tables and figure of docs/few-labels.md (FROM=scratch: train again)
+	$(UV) sync --frozen --inexact --quiet --python 3.11 --extra figures
+	$(BIN)/python -m bench.few_labels
 endif
 
 train: .venv-train/.ready ## make a model again from the training data (MODEL=icd_coder)
