@@ -106,8 +106,8 @@ def _some(pictures: NDArray[np.uint8], labels: NDArray[np.int64]) -> NDArray[np.
     kinds = np.unique(labels)
     random = np.random.default_rng(SEEDS[0])
     chosen = [random.choice(np.flatnonzero(labels == kind), SHEET_WIDTH // len(kinds), replace=False) for kind in kinds]
-    shown: NDArray[np.uint8] = pictures[np.concatenate(chosen)]
-    return shown
+    some: NDArray[np.uint8] = pictures[np.concatenate(chosen)]
+    return some
 
 
 def _trained(cell: Cell, pool: Pool, source: Any, steps: dict[str, int]) -> dict[str, Any]:
