@@ -1,6 +1,7 @@
 """Stays in intensive care through the running fusion and Triton, beside Triton alone with the same rows."""
 
 import asyncio
+import gc
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -106,6 +107,7 @@ def made_up(seed: int) -> ScoreStayRequest:
 async def measure(settings: SharedSettings, target: str, pids: tuple[int, int], stays: int, singles: int) -> Figures:
     """target: fusion's gRPC, host:port. pids: of fusion and Triton."""
     requests = [made_up(seed) for seed in range(stays)]
+    gc.freeze()  # no service holds thousands of stays' requests for its collector to look through
     processes = [psutil.Process(pid) for pid in pids]
     models = load_models(settings.model_repository)
     async with TritonClient(settings) as triton, grpc.aio.insecure_channel(target) as channel:
