@@ -8,6 +8,7 @@ from typing import Any
 from bench.compare_coders import predictions
 from bench.compare_coders.intervals import Estimate
 from bench.compare_coders.results import BANDS, BY_SCORE, OURS, Results, Row
+from docs.tables import between
 from services.common.settings import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "coders.md"
@@ -104,8 +105,7 @@ def _differences(results: Results) -> str:
 
 def with_tables(page: str, made: str) -> str:
     """The page with `made` between its markers. Raises ValueError when they are not there."""
-    before, after = page.split(BEGIN, 1)[0], page.split(END, 1)[1]
-    return f"{before}{BEGIN}\n\n{made}\n\n{END}{after}"
+    return between(page, BEGIN, END, made)
 
 
 def write_page(results: Results) -> None:

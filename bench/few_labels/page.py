@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bench.few_labels.results import FIGURES, METHODS, PLAIN, Point
 from bench.few_labels.shares import SEEDS, SHARES
+from docs.tables import between
 from services.common.settings import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "few-labels.md"
@@ -89,9 +90,7 @@ def _difference(points: Sequence[Point], method: str, share: int) -> str:
 
 def with_tables(page: str, made: str) -> str:
     """The page with `made` between its markers. Raises ValueError when they are not there."""
-    if BEGIN not in page or END not in page:
-        raise ValueError("the page has no place for its tables")
-    return f"{page.split(BEGIN, 1)[0]}{BEGIN}\n\n{made}\n\n{END}{page.split(END, 1)[1]}"
+    return between(page, BEGIN, END, made)
 
 
 def write_page(points: Sequence[Point]) -> None:

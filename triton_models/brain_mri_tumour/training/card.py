@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any
 
+from docs.tables import fill, table
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
 
@@ -19,18 +20,7 @@ def write_tables(folder: Path) -> None:
             metrics[name] = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
     path = folder / "MODEL_CARD.md"
     page = path.read_text(encoding="utf-8")
-    for name, make in TABLES.items():
-        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        if pattern.search(page):
-            text = "\n".join(make(metrics)) + "\n"
-            page = pattern.sub(lambda match, text=text: match[1] + text + match[2], page)
-    path.write_text(page, encoding="utf-8")
-
-
-def table(header: Sequence[str], lines: Iterable[Sequence[object]]) -> list[str]:
-    """As Markdown."""
-    every = [header, ["---"] * len(header), *([str(cell) for cell in line] for line in lines)]
-    return ["| " + " | ".join(line) + " |" for line in every]
+    fill(path, {name: make(metrics) for name, make in TABLES.items() if f"<!-- {name} -->" in page})
 
 
 def interval(found: Mapping[str, float]) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from docs.tables import fill, table
 
 SYSTEMS = {
     "cross_validation": "cross-validation",
@@ -23,7 +24,6 @@ def write_tables(folder: Path) -> None:
     """Put the tables between their markers in the card. Raises ValueError for a marker that is not there."""
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     ablation = json.loads((folder / "ablation.json").read_text(encoding="utf-8"))
-    card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
     tables = {
         "figures": _figures(metrics),
         "frequency": _frequency(metrics["dev"]),
@@ -31,18 +31,7 @@ def write_tables(folder: Path) -> None:
         "parts": _parts(ablation["parts"]),
         "errors": _errors(ablation["errors"]),
     }
-    for name, lines in tables.items():
-        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        if not pattern.search(card):
-            raise ValueError(f"MODEL_CARD.md has no place for the table {name!r}")
-        text = "\n".join(lines) + "\n"
-        card = pattern.sub(lambda match, text=text: match[1] + text + match[2], card)
-    (folder / "MODEL_CARD.md").write_text(card, encoding="utf-8")
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
-    lines = [header, ["---"] * len(header), *([str(cell) for cell in row] for row in rows)]
-    return ["| " + " | ".join(line) + " |" for line in lines]
+    fill(folder / "MODEL_CARD.md", tables)
 
 
 def _figures(metrics: Mapping[str, Any]) -> list[str]:
@@ -64,18 +53,18 @@ def _figures(metrics: Mapping[str, Any]) -> list[str]:
                 f"{found['threshold']:.2f}",
             )
         )
-    return _table(header, rows)
+    return table(header, rows)
 
 
 def _frequency(dev: Mapping[str, Any]) -> list[str]:
     rows = dev["by_training_frequency"].items()
     header = ("training notes with the code", "gold", "precision", "recall", "F1")
-    return _table(header, ((band, row["gold"], row["precision"], row["recall"], row["f1"]) for band, row in rows))
+    return table(header, ((band, row["gold"], row["precision"], row["recall"], row["f1"]) for band, row in rows))
 
 
 def _reliability(dev: Mapping[str, Any]) -> list[str]:
     rows = ((row["pairs"], f"{row['said']:.3f}", f"{row['true']:.3f}") for row in dev["reliability"])
-    return _table(("pairs", "said", "true"), rows)
+    return table(("pairs", "said", "true"), rows)
 
 
 def _parts(parts: Mapping[str, Mapping[str, float]]) -> list[str]:
@@ -85,10 +74,10 @@ def _parts(parts: Mapping[str, Mapping[str, float]]) -> list[str]:
          f"{row['micro_f1'] - whole['micro_f1']:+.3f}")
         for name, row in parts.items()
     )  # fmt: skip
-    return _table(("", "MAP", "change", "micro-F1", "change"), rows)
+    return table(("", "MAP", "change", "micro-F1", "change"), rows)
 
 
 def _errors(errors: Mapping[str, Any]) -> list[str]:
     rows = [("missed", why, count) for why, count in errors["missed"].items()]
     rows += [("false", why, count) for why, count in errors["false"].items()]
-    return _table(("", "why", f"codes, of {errors['gold']} gold"), rows)
+    return table(("", "why", f"codes, of {errors['gold']} gold"), rows)

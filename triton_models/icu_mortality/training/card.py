@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+from docs.tables import fill, table
 
 Metrics = Mapping[str, Any]
 
@@ -17,23 +18,6 @@ def write_tables(folder: Path) -> None:
     path = folder / "MODEL_CARD.md"
     card = path.read_text(encoding="utf-8")
     fill(path, {name: make(metrics) for name, make in TABLES.items() if f"<!-- {name} -->" in card})
-
-
-def fill(path: Path, tables: Mapping[str, Sequence[str]]) -> None:
-    """Put lines between their markers in a page. Raises ValueError for a marker that is not there."""
-    page = path.read_text(encoding="utf-8")
-    for name, lines in tables.items():
-        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        if not pattern.search(page):
-            raise ValueError(f"{path.name} has no place for {name!r}")
-        text = "\n".join(lines) + "\n"
-        page = pattern.sub(lambda match, text=text: match[1] + text + match[2], page)
-    path.write_text(page, encoding="utf-8")
-
-
-def table(header: Sequence[str], lines: Iterable[Sequence[object]]) -> list[str]:
-    every = [header, ["---"] * len(header), *([str(cell) for cell in line] for line in lines)]
-    return ["| " + " | ".join(line) + " |" for line in every]
 
 
 def with_interval(found: Metrics, name: str) -> str:

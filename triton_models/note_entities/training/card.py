@@ -1,15 +1,16 @@
 """The tables of MODEL_CARD.md and docs/entities.md, from metrics.json and comparison.json.
 
-python triton_models/note_entities/training/card.py
+PYTHONPATH=. python triton_models/note_entities/training/card.py
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from docs.tables import fill, table
 
 MODEL = Path(__file__).resolve().parents[1]
 PAGE = MODEL.parents[1] / "docs" / "entities.md"
@@ -32,24 +33,12 @@ def write_tables() -> None:
     """Put the tables between their markers. Raises ValueError for a marker that is not there."""
     metrics = json.loads((MODEL / "metrics.json").read_text(encoding="utf-8"))
     comparison = json.loads((MODEL / "comparison.json").read_text(encoding="utf-8"))
-    _put(MODEL / "MODEL_CARD.md", "figures", _figures(metrics, comparison))
-    _put(MODEL / "MODEL_CARD.md", "errors", _errors(metrics["held_back"]))
-    _put(MODEL / "MODEL_CARD.md", "confused", _confused(metrics["held_back"]))
-    _put(PAGE, "attachment", _attachment(metrics["attachment"]))
-
-
-def _put(path: Path, name: str, lines: Sequence[str]) -> None:
-    text = path.read_text(encoding="utf-8")
-    pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-    if not pattern.search(text):
-        raise ValueError(f"{path} has no place for the table {name!r}")
-    body = "\n".join(lines) + "\n"
-    path.write_text(pattern.sub(lambda match: match[1] + body + match[2], text), encoding="utf-8")
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
-    lines = [header, ["---"] * len(header), *([str(cell) for cell in row] for row in rows)]
-    return ["| " + " | ".join(line) + " |" for line in lines]
+    held_back = metrics["held_back"]
+    fill(
+        MODEL / "MODEL_CARD.md",
+        {"figures": _figures(metrics, comparison), "errors": _errors(held_back), "confused": _confused(held_back)},
+    )
+    fill(PAGE, {"attachment": _attachment(metrics["attachment"])})
 
 
 def _figures(metrics: Mapping[str, Any], comparison: Mapping[str, Any]) -> list[str]:
@@ -69,7 +58,7 @@ def _figures(metrics: Mapping[str, Any], comparison: Mapping[str, Any]) -> list[
             goal = " / ".join(one for one in GOALS.get((corpus, label), ()) if one)
             name = f"{title}, {label}" if label else f"**{title}**"
             rows.append((name, gold, goal, *(_f1(system.get(corpus), label) for system in systems.values())))
-    return _table(header, rows)
+    return table(header, rows)
 
 
 def _f1(figures: Mapping[str, Any] | None, label: str) -> str:
@@ -89,7 +78,7 @@ def _errors(held: Mapping[str, Any]) -> list[str]:
             for part in WORDS
         ]
         rows.append((title, *words, *(errors.get(kind, 0) for kind in ERRORS)))
-    return _table(("", *(f"recall, {part}" for part in WORDS), *ERRORS), rows)
+    return table(("", *(f"recall, {part}" for part in WORDS), *ERRORS), rows)
 
 
 def _confused(held: Mapping[str, Any]) -> list[str]:
@@ -102,12 +91,12 @@ def _confused(held: Mapping[str, Any]) -> list[str]:
         ]
         most = sorted(pairs, key=lambda pair: (-pair[0], pair))[:MOST_PAIRS]
         rows.append((title, "; ".join(f"{label} as {other} {count}" for count, label, other in most) or "none"))
-    return _table(("", "gold spans over which only another label was found"), rows)
+    return table(("", "gold spans over which only another label was found"), rows)
 
 
 def _attachment(figures: Mapping[str, Any]) -> list[str]:
     header = ("", "gold", "precision", "recall", "F1", "held back: gold", "F1")
-    return _table(
+    return table(
         header,
         (
             (name, own["gold"], own["precision"], own["recall"], own["f1"], held["gold"], held["f1"])
