@@ -12,7 +12,8 @@ SCHEMA_VERSION = 1
 
 def new_trace_parent() -> str:
     """W3C trace context of a new, sampled trace."""
-    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+    digits = secrets.token_hex(24)
+    return f"00-{digits[:32]}-{digits[32:]}-01"
 
 
 def child_trace_parent(parent: str) -> str:
@@ -25,16 +26,12 @@ def child_trace_parent(parent: str) -> str:
 
 def derived_meta(cause: Meta, kind: str, clock: Clock, *, revision: int | None = None) -> Meta:
     """Meta of what follows from `cause`: its patient, times, source and trace; an id made from `kind` and its id."""
-    return Meta(
-        message_id=message_id(kind, cause.message_id),
-        event_time=cause.event_time if cause.HasField("event_time") else None,
-        ingest_time=cause.ingest_time if cause.HasField("ingest_time") else None,
-        source=cause.source,
-        patient_key=cause.patient_key,
-        encounter_key=cause.encounter_key,
-        revision=cause.revision if revision is None else revision,
-        schema_version=SCHEMA_VERSION,
-        trace_parent=child_trace_parent(cause.trace_parent),
-        synthetic=cause.synthetic,
-        produced_time=to_timestamp(clock()),
-    )
+    meta = Meta()
+    meta.CopyFrom(cause)
+    meta.message_id = message_id(kind, cause.message_id)
+    if revision is not None:
+        meta.revision = revision
+    meta.schema_version = SCHEMA_VERSION
+    meta.trace_parent = child_trace_parent(cause.trace_parent)
+    meta.produced_time.CopyFrom(to_timestamp(clock()))
+    return meta

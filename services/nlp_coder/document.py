@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -16,7 +16,7 @@ from services.nlp_coder.assertion import PLAIN, Reading, WordSpan
 from services.nlp_coder.forms import NumberedWords, numbered_again, numbered_words
 from services.nlp_coder.numbered import flags, number_of
 from services.nlp_coder.sections import Section
-from services.nlp_coder.tokens import Words, code_points
+from services.nlp_coder.tokens import Words, code_points, row_of
 from services.nlp_coder.triggers import COLON, Triggers, TriggerTable
 
 # What stands between an item and its answer, and what may follow the answer: the end, or the next item's label.
@@ -69,17 +69,17 @@ class Document:
     Indices count words; `sentence[i]` and `section[i]` are the indices of those of word i.
 
     `stops[i]` is the first word that a phrase beginning at word i may not include; `clauses[i]` counts commas
-    before word i. `columns`: lists for compiled loops.
+    before word i. `columns`: the same for compiled loops.
     """
 
     text: str
     words: Words
     sections: list[Section]
     sentence_starts: list[int]
-    sentence: list[int]
-    section: list[int]
-    stops: list[int]
-    clauses: list[int]
+    sentence: Sequence[int]
+    section: Sequence[int]
+    stops: Sequence[int]
+    clauses: Sequence[int]
     triggers: Triggers
     has_question: bool
     columns: Columns
@@ -152,21 +152,18 @@ def read(text: str, grammar: Grammar) -> Document:
     words, first, last, numbers = found_words
     parts = sections.sections_of(text, grammar.headers)
     starts = sentences.sentence_starts(text, grammar.abbreviations, [part.start for part in parts])
-    sentence_starts, section_starts = (
-        np.array(each, dtype=np.int64) for each in (starts, [one.start for one in parts])
-    )
-    of_sentence, of_section, stops, clauses = kernels.layout(characters, first, last, sentence_starts, section_starts)
-    columns = Columns(numbers, first, last, of_sentence, stops, clauses)
-    sentence, section_index = of_sentence.tolist(), of_section.tolist()
-    found = triggers.find_triggers(grammar.triggers, _answering(text, words, numbers), stops)
     # "History:" says by its section what it says; "Return precautions" are no precautions against what follows.
-    speaks_from = np.array([0 if part.name == sections.OTHER else part.body for part in parts], dtype=np.int64)
-    found = found[first[found[:, 0]] >= speaks_from[of_section[found[:, 0]]]]
-    by_sentence = Triggers(found, of_sentence[found[:, 0]], grammar.triggers)
-    if len(found) and "\n" in text:
+    speaking = [0 if part.name == sections.OTHER else part.body for part in parts]
+    section_starts, speaks_from = np.array([[part.start for part in parts], speaking], dtype=np.int64)
+    sentence, section, stops, clauses, is_silent = kernels.layout(
+        characters, first, last, np.array(starts, dtype=np.int64), section_starts, speaks_from
+    )
+    columns = Columns(numbers, first, last, sentence, stops, clauses)
+    by_sentence = triggers.find_triggers(grammar.triggers, _answering(text, words, numbers), stops, sentence, is_silent)
+    if "\n" in text:
         _lead_lists(text, starts, by_sentence)
-    lists = sentence, section_index, stops.tolist(), clauses.tolist()
-    return Document(text, words, parts, starts, *lists, by_sentence, "?" in text, columns)
+    rows = row_of(sentence), row_of(section), row_of(stops), row_of(clauses)
+    return Document(text, words, parts, starts, *rows, by_sentence, "?" in text, columns)
 
 
 def _lead_lists(text: str, starts: list[int], by_sentence: Triggers) -> None:

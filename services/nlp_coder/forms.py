@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import NamedTuple, TypeAlias
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from services.nlp_coder import kernels
 from services.nlp_coder.numbered import count_of_numbers, numbered
-from services.nlp_coder.tokens import LONGEST_WORD, CodePoints, Words, norm_of, words_of
+from services.nlp_coder.tokens import LONGEST_WORD, CodePoints, Words, code_points, norm_of, row_of, words_of
 
 Places: TypeAlias = NDArray[np.int64]
 # Different words that are kept; a million notes have fewer that come twice.
@@ -32,24 +32,45 @@ class NumberedWords(NamedTuple):
 class _Forms:
     """Written words. Form i has the characters `pool[bounds[i]:bounds[i + 1]]`, a norm and a number.
 
-    table: forms by hash. known: how many words had numbers when this was begun.
+    table: forms by hash. count: of the forms. known: how many words had numbers when this was begun.
     """
 
     known: int
+    count: int
     table: NDArray[np.int64]
     pool: NDArray[np.uint8]
     bounds: NDArray[np.int64]
-    norms: list[str]
+    norms: NDArray[np.object_]
     numbers: NDArray[np.int64]
+
+
+class FormTable(NamedTuple):
+    """Written words for `kernels`, as `_Forms` has them."""
+
+    table: NDArray[np.int64]
+    pool: NDArray[np.uint8]
+    bounds: NDArray[np.int64]
+
+
+def form_table(words: Iterable[str]) -> FormTable:
+    """A table of some ASCII words, each once."""
+    listed = list(words)
+    size = 1 << (2 * len(listed)).bit_length()
+    pool, bounds = np.zeros(sum(map(len, listed)), dtype=np.uint8), np.zeros(len(listed) + 1, dtype=np.int64)
+    made = FormTable(np.full((size, 2), -1, dtype=np.int64), pool, bounds)
+    for form, word in enumerate(listed):
+        kernels.add_form(code_points(word), 0, len(word), *made, form)
+    return made
 
 
 def _no_forms() -> _Forms:
     return _Forms(
         count_of_numbers(),
+        0,
         np.full((4 * _MOST_FORMS, 2), -1, dtype=np.int64),
         np.zeros(_MOST_FORMS * LONGEST_WORD, dtype=np.uint8),
         np.zeros(_MOST_FORMS + 1, dtype=np.int64),
-        [],
+        np.empty(_MOST_FORMS, dtype=np.object_),
         np.zeros(_MOST_FORMS, dtype=np.int64),
     )
 
@@ -63,11 +84,12 @@ def numbered_words(text: str, characters: CodePoints) -> NumberedWords:
     if not text.isascii():
         return numbered_again(words_of(text))
     forms = _up_to_date()
-    starts, ends, found = kernels.known_words(characters, forms.table, forms.pool, forms.bounds)
-    if found.min(initial=0) < 0:
+    rows, known = kernels.known_words(characters, forms.table, forms.pool, forms.bounds, forms.numbers)
+    starts, ends, found, numbers = rows
+    if known < len(found):
         return _with_new_forms(text, characters, starts, ends)
-    norms = list(map(forms.norms.__getitem__, found.tolist()))
-    return NumberedWords(Words(starts.tolist(), ends.tolist(), norms), starts, ends, forms.numbers[found])
+    norms = forms.norms[found].tolist()
+    return NumberedWords(Words(row_of(starts), row_of(ends), norms), starts, ends, numbers)
 
 
 def numbered_again(words: Words) -> NumberedWords:
@@ -83,15 +105,12 @@ def _with_new_forms(text: str, characters: CodePoints, starts: Places, ends: Pla
         found = kernels.forms_in(characters, starts, ends, forms.table, forms.pool, forms.bounds)
         _learn(text, characters, forms, starts[found < 0].tolist(), ends[found < 0].tolist())
         found = kernels.forms_in(characters, starts, ends, forms.table, forms.pool, forms.bounds)
-    first, last = starts.tolist(), ends.tolist()
+    norms, numbers = forms.norms[found].tolist(), forms.numbers[found]
     # What is too long to be kept, or one too many, is unknown still.
-    norms = [
-        forms.norms[form] if form >= 0 else norm_of(text[start:end])
-        for form, start, end in zip(found.tolist(), first, last, strict=True)
-    ]
-    numbers, unknown = forms.numbers[found], np.flatnonzero(found < 0)
-    numbers[unknown] = numbered([norms[word] for word in unknown.tolist()])
-    return NumberedWords(Words(first, last, norms), starts, ends, numbers)
+    for word in np.flatnonzero(found < 0).tolist():
+        norms[word] = norm_of(text[starts[word] : ends[word]])
+        numbers[word] = numbered(norms[word : word + 1])[0]
+    return NumberedWords(Words(row_of(starts), row_of(ends), norms), starts, ends, numbers)
 
 
 def _learn(text: str, characters: CodePoints, forms: _Forms, starts: Sequence[int], ends: Sequence[int]) -> None:
@@ -99,16 +118,16 @@ def _learn(text: str, characters: CodePoints, forms: _Forms, starts: Sequence[in
     new = {text[start:end]: (start, end) for start, end in zip(starts, ends, strict=True)}
     norms = list(map(norm_of, new))
     for (start, end), norm, number in zip(new.values(), norms, numbered(norms).tolist(), strict=True):
-        if end - start <= LONGEST_WORD and len(forms.norms) < _MOST_FORMS:
-            form = len(forms.norms)
-            forms.numbers[form] = number
-            forms.norms.append(norm)
+        if end - start <= LONGEST_WORD and forms.count < _MOST_FORMS:
+            form = forms.count
+            forms.numbers[form], forms.norms[form] = number, norm
+            forms.count += 1
             kernels.add_form(characters, start, end, forms.table, forms.pool, forms.bounds, form)
 
 
 def _up_to_date() -> _Forms:
     """The forms; begun anew when they are many, or when another table has made numbers."""
     global _forms  # noqa: PLW0603 - one for the process, like the numbers
-    if len(_forms.norms) >= _MOST_FORMS or _forms.known != count_of_numbers():
+    if _forms.count >= _MOST_FORMS or _forms.known != count_of_numbers():
         _forms = _no_forms()
     return _forms

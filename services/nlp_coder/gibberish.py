@@ -12,7 +12,7 @@ _MOST_RUBBISH = 0.1
 _RUBBISH_CATEGORIES = frozenset({"Cc", "Cn", "Co", "Cs"})
 _BLANKS = frozenset("\t\n\r\f\v\x1c\x1d\x1e\x1f\x85")
 _REPLACEMENT = "\ufffd"
-_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f]")
+_CONTROL = bytes([*range(0x09), *range(0x0E, 0x1C), 0x7F])
 # Encoded files are long runs without blanks, with digits; a ruler of dashes is none.
 _LONGEST_RUN = 200
 _ENCODED = re.compile(r"(?=.*\d.*\d|.*=)[A-Za-z0-9+/=_.:?&%-]{32,}")
@@ -51,7 +51,7 @@ _SEQUENCE = 3
 def is_binary(sample: str) -> bool:
     """Whether a tenth of it is no character of any script."""
     if sample.isascii():
-        is_clean = not _CONTROL.search(sample)
+        is_clean = len(sample.encode().translate(None, _CONTROL)) == len(sample)
     else:
         is_clean = "".join(sample.split()).isprintable() and _REPLACEMENT not in sample
     if is_clean:

@@ -206,6 +206,7 @@ def _words(note: ReadNote, drugs: Sequence[DrugMention], entities: EntityReader 
 def warm_up(deps: Coder) -> None:
     """Have everything compiled, or loaded, that reading a note needs, so that none waits for it."""
     for text in _WARMING:
+        reason_not_to_read(text, "", deps.languages)
         note = _read(text, "", deps).note
         warm_up_guesses(note, deps.guesses)
 

@@ -168,19 +168,25 @@ def _is_same(text, start, end, pool, first, last):
 
 
 @compiled
+def _form_of(text, start, end, table, pool, bounds):
+    """The form of a word, or -1."""
+    mask = len(table) - 1
+    key = _hash_of(text, start, end)
+    slot = ((key * _MULTIPLIER) >> _HASH_BITS) & mask
+    while table[slot, 0] != _EMPTY:
+        form = table[slot, 1]
+        if table[slot, 0] == key and _is_same(text, start, end, pool, bounds[form], bounds[form + 1]):
+            return form
+        slot = (slot + 1) & mask
+    return _EMPTY
+
+
+@compiled
 def forms_in(text, starts, ends, table, pool, bounds):
     """For each word its form, or -1, int64 [words]. See `forms._Forms` for the table of forms."""
-    found = np.full(len(starts), _EMPTY, dtype=np.int64)
-    mask = len(table) - 1
+    found = np.empty(len(starts), dtype=np.int64)
     for word in range(len(starts)):
-        key = _hash_of(text, starts[word], ends[word])
-        slot = ((key * _MULTIPLIER) >> _HASH_BITS) & mask
-        while table[slot, 0] != _EMPTY:
-            form = table[slot, 1]
-            if table[slot, 0] == key and _is_same(text, starts[word], ends[word], pool, bounds[form], bounds[form + 1]):
-                found[word] = form
-                break
-            slot = (slot + 1) & mask
+        found[word] = _form_of(text, starts[word], ends[word], table, pool, bounds)
     return found
 
 
@@ -201,22 +207,53 @@ def add_form(text, start, end, table, pool, bounds, form):
 
 
 @compiled
-def known_words(text, table, pool, bounds):
-    """`split` of a text and the `forms_in` it."""
+def known_words(text, table, pool, bounds, numbers):
+    """`split` of a text and the `forms_in` it: (int64 [4, words] of starts, ends, forms, their numbers; known words).
+
+    numbers: of the forms. One of a word without a form means nothing.
+    """
     starts, ends = split(text)
-    return starts, ends, forms_in(text, starts, ends, table, pool, bounds)
+    rows = np.empty((4, len(starts)), dtype=np.int64)
+    rows[0], rows[1] = starts, ends
+    rows[2] = forms_in(text, starts, ends, table, pool, bounds)
+    known = 0
+    for word in range(len(starts)):
+        form = rows[2, word]
+        known += form != _EMPTY
+        rows[3, word] = numbers[max(form, 0)]
+    return rows, known
 
 
 @compiled
-def _owners(positions, starts):
-    """For ascending `positions`, the index of the last of the ascending `starts` at or before each; at least 0."""
-    found = np.empty(len(positions), dtype=np.int64)
+def listed_words(text, table, pool, bounds):
+    """Of the words of two letters and more of an ASCII text: how many there are, and how many are in a table of forms.
+
+    Those of the table are in lower case, the text in any.
+    """
+    lowered = np.empty(len(text), dtype=np.uint8)
+    for position in range(len(text)):
+        is_upper = _UPPER_A <= text[position] <= _UPPER_Z
+        lowered[position] = text[position] + (_LOWER_A - _UPPER_A if is_upper else 0)
+    count, listed, position = 0, 0, 0
+    while position < len(lowered):
+        end = position
+        while end < len(lowered) and _is_letter(lowered[end]):
+            end += 1
+        if end > position + 1:
+            count += 1
+            listed += _form_of(lowered, position, end, table, pool, bounds) != _EMPTY
+        position = end + 1
+    return count, listed
+
+
+@compiled
+def _find_owners(positions, starts, found):
+    """Put for ascending `positions` the index of the last of the ascending `starts` at or before each; at least 0."""
     current = 0
     for index in range(len(positions)):
         while current + 1 < len(starts) and starts[current + 1] <= positions[index]:
             current += 1
         found[index] = current
-    return found
 
 
 @compiled
@@ -235,15 +272,19 @@ def _is_sign(text, start):
 
 
 @compiled
-def layout(text, starts, ends, sentence_starts, section_starts):
-    """Of each word its sentence, section, stop and clause, as in `document.Document`: four of int64 [words].
+def layout(text, starts, ends, sentence_starts, section_starts, section_speaks_from):
+    """Of each word its sentence, section, stop and clause, as in `document.Document`, its silence: int64 [5, words].
 
     text: code points. What stands inside a phrase are blanks, hyphens and slashes, or an abbreviation's full stop.
+    section_speaks_from: characters of a section before these are silent, for which its words have a 1.
     """
-    sentence, section = _owners(starts, sentence_starts), _owners(starts, section_starts)
     count = len(starts)
-    stops = np.full(count, count, dtype=np.int64)
-    commas = np.zeros(count, dtype=np.int64)
+    rows = np.empty((5, count), dtype=np.int64)
+    sentence, section, stops, commas, silence = rows[0], rows[1], rows[2], rows[3], rows[4]
+    _find_owners(starts, sentence_starts, sentence)
+    _find_owners(starts, section_starts, section)
+    stops[:] = count
+    commas[:] = 0
     for index in range(count - 2, -1, -1):
         first, last = ends[index], starts[index + 1]
         is_same = sentence[index] == sentence[index + 1]
@@ -262,7 +303,9 @@ def layout(text, starts, ends, sentence_starts, section_starts):
         commas[index + 1] = has_comma
     for index in range(1, count):
         commas[index] += commas[index - 1]
-    return sentence, section, stops, commas
+    for index in range(count):
+        silence[index] = starts[index] < section_speaks_from[section[index]]
+    return rows
 
 
 @compiled
@@ -359,17 +402,37 @@ def _may_end(text, position):
 
 
 @compiled
-def sentence_leads(text):
-    """Code points of a text: marks and line ends at which a sentence may end, int64 [N]; most commas are none."""
-    found = np.empty(len(text), dtype=np.int64)
-    count = 0
+def _is_plain_end(text, position, longest, look_back):
+    """Whether a full stop stands between a blank and a word of more than `longest` letters, as most do."""
+    if text[position] != _DOT or position + 1 == len(text) or text[position + 1] != _BLANK:
+        return False
+    first = position
+    while first and position - first < look_back and _is_letter(text[first - 1]):
+        first -= 1
+    is_whole = first == 0 or position - first == look_back or text[first - 1] == _BLANK
+    return is_whole and position - first > longest
+
+
+@compiled
+def sentence_leads(text, longest, look_back):
+    """Code points of a text: where its sentences end without doubt and where they may, int64 [N], and how many do.
+
+    Those are full stops after a word of more than `longest` letters; the others are marks and line ends, and most
+    commas are none. look_back: characters of a word that count.
+    """
+    ends, leads = np.empty(len(text), dtype=np.int64), np.empty(len(text), dtype=np.int64)
+    plain, count = 0, 0
     for position in range(len(text)):
         character = text[position]
         is_end = character == _LINE_FEED or character == _SEMICOLON
         if is_end or ((_is_mark(character) or character == _COMMA) and _may_end(text, position)):
-            found[count] = position
-            count += 1
-    return found[:count].copy()
+            if _is_plain_end(text, position, longest, look_back):
+                ends[plain] = position
+                plain += 1
+            else:
+                leads[count] = position
+                count += 1
+    return np.concatenate((ends[:plain], leads[:count])), plain
 
 
 # ---- tables of numbers ----
@@ -519,14 +582,27 @@ def phrases_from_each(first, steps, phrases, numbers, most):
 
 
 @compiled
-def triggers_in(first, steps, rules, does_nothing, adverbs, any_word, numbers, stops):
+def any_phrase_from_each(first, steps, phrases, numbers, most):
+    """Whether `phrases_from_each` has any."""
+    count = min(len(numbers), most)
+    for start in range(count):
+        if longest_from(first, steps, phrases, numbers, start, count)[1] != _NONE:
+            return True
+    return False
+
+
+@compiled
+def triggers_in(first, steps, rules, does_nothing, speaks, adverbs, any_word, numbers, stops, sentence, is_silent):
     """Like `phrases_in`, where adverbs inside a phrase are passed over and `any_word` stands for any one word.
 
     does_nothing: whether a phrase only keeps others from its words, bool [phrases]; it is not among the answers.
-    adverbs: whether the word of a number is one, bool [numbers].
+    speaks: whether it says something by itself. adverbs: whether the word of a number is one, bool [numbers].
+    sentence: of each word. is_silent: whether it begins no trigger that counts, bool [words].
+    Returns (int64 [N, 4]: first word, word after the last, phrase, sentence; sentences of those that speak, int64 [M]).
     """
-    rows = np.empty((len(numbers), 3), dtype=np.int64)
-    count, position = 0, 0
+    rows = np.empty((len(numbers), 4), dtype=np.int64)
+    speaking = np.empty(len(numbers), dtype=np.int64)
+    count, position, spoken = 0, 0, 0
     for start in range(len(numbers)):
         if start < position or numbers[start] >= len(first):
             continue
@@ -549,10 +625,13 @@ def triggers_in(first, steps, rules, does_nothing, adverbs, any_word, numbers, s
                 rule, last = np.int64(rules[node]), end
         if rule != _NONE:
             position = last
-            if not does_nothing[rule]:
-                rows[count, 0], rows[count, 1], rows[count, 2] = start, last, rule
+            if not (does_nothing[rule] or is_silent[start]):
+                rows[count, 0], rows[count, 1], rows[count, 2], rows[count, 3] = start, last, rule, sentence[start]
                 count += 1
-    return rows[:count].copy()
+                if speaks[rule] and (spoken == 0 or speaking[spoken - 1] != sentence[start]):
+                    speaking[spoken] = sentence[start]
+                    spoken += 1
+    return rows[:count].copy(), speaking[:spoken].copy()
 
 
 # ---- terms over seams, and terms whose words stand apart ----
@@ -738,9 +817,31 @@ def weights_of(terms, idf, least_length):
 
 
 @compiled
+def _order_of(values):
+    """Places of values that are not negative, by rising value, equal ones as they stand: sorted byte by byte."""
+    order, sorted_ = np.arange(len(values)), np.empty(len(values), dtype=np.int64)
+    largest, shift = 0, 0
+    for value in values:
+        largest = max(largest, value)
+    while largest >> shift:
+        ends = np.zeros(257, dtype=np.int64)
+        for value in values:
+            ends[((value >> shift) & 0xFF) + 1] += 1
+        for byte in range(256):
+            ends[byte + 1] += ends[byte]
+        for place in order:
+            byte = (values[place] >> shift) & 0xFF
+            sorted_[ends[byte]] = place
+            ends[byte] += 1
+        order, sorted_ = sorted_, order
+        shift += 8
+    return order
+
+
+@compiled
 def distinct(terms, weights):
     """Each term once: (ids ascending, sums of their weights as float32, where each stands first in `terms`)."""
-    order = np.argsort(terms, kind="mergesort")
+    order = _order_of(terms)
     ids = np.empty(len(terms), dtype=np.int64)
     sums = np.empty(len(terms), dtype=np.float64)
     firsts = np.empty(len(terms), dtype=np.int64)

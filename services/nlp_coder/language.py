@@ -8,8 +8,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from services.nlp_coder import kernels
 from services.nlp_coder.data_files import rows
+from services.nlp_coder.forms import FormTable, form_table
 from services.nlp_coder.gibberish import is_binary, is_keyboard, is_machine_text, letter_sequences
+from services.nlp_coder.tokens import code_points
 
 # Text is sampled: a megabyte says no more about its language than its beginning.
 _SAMPLE_CHARS = 20_000
@@ -46,7 +49,7 @@ class Languages:
     words: Mapping[str, tuple[str, ...]]
     terms: frozenset[str]
     sequences: frozenset[str]
-    english: frozenset[str]
+    english: FormTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ def load_languages(english_words: Iterable[str]) -> Languages:
         for word in dict.fromkeys(listed.split()):
             words[word] = (*words.get(word, ()), language)
     terms = frozenset(word for word in english_words if len(word) >= _LONG_WORD)
-    english = frozenset(word for word, shown in words.items() if ENGLISH in shown)
+    english = form_table(word for word, shown in words.items() if ENGLISH in shown)
     return Languages(words, terms, letter_sequences(terms.union(words)), english)
 
 
@@ -110,9 +113,12 @@ def reason_not_to_read(text: str, stated: str, languages: Languages) -> str:
 
 def _is_prose(beginning: str, languages: Languages) -> bool:
     """Whether the text begins with sentences of English: nearly every note does, and needs no further question."""
-    words = _WORD.findall(beginning.lower())
-    english = [word for word in words if word in languages.english]
-    return len(words) >= _PROSE_WORDS and len(english) >= _PROSE_SHARE * len(words)
+    if beginning.isascii():
+        words, english = kernels.listed_words(code_points(beginning), *languages.english)
+    else:
+        found = _WORD.findall(beginning.lower())
+        words, english = len(found), sum(ENGLISH in languages.words.get(word, ()) for word in found)
+    return bool(words >= _PROSE_WORDS and english >= _PROSE_SHARE * words)
 
 
 def _is_in(language: str, counted: _Counted, *, is_stated: bool) -> bool:

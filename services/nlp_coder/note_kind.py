@@ -70,7 +70,7 @@ def kind_of(document: Document, cues: Cues) -> str:
 
 def _in_title(document: Document, cues: Cues) -> Iterator[KindCue]:
     table, starts, numbers = cues["title"], document.words.starts, document.columns.numbers
-    if not len(kernels.phrases_from_each(*table.trie, numbers, _TITLE_LINES * _TITLE_CHARS)):
+    if not kernels.any_phrase_from_each(*table.trie, numbers, _TITLE_LINES * _TITLE_CHARS):
         return
     for begin, end in islice(_lines(document.text[: _TITLE_LINES * _TITLE_CHARS]), _TITLE_LINES):
         first, last = bisect_left(starts, begin), bisect_left(starts, min(end, begin + _TITLE_CHARS))

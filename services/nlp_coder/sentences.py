@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from functools import cache
 
 from services.nlp_coder import kernels
 from services.nlp_coder.data_files import rows
@@ -60,7 +61,9 @@ def sentence_starts(text: str, known: frozenset[str], section_starts: Sequence[i
     length = len(text)
     width = max(map(len, text.split("\n"))) if "\n" in text else 0
     last_items = [match.start() for match in _LAST_ITEM.finditer(text)] if ";" in text else []
-    for match in matches_from(_CANDIDATE, text, kernels.sentence_leads(code_points(text)).tolist()):
+    leads, plain = kernels.sentence_leads(code_points(text), _longest(known), _LOOK_BACK)
+    starts.update((leads[:plain] + 1).tolist())
+    for match in matches_from(_CANDIDATE, text, leads[plain:].tolist()):
         start, end = match.span()
         if end >= length:
             break
@@ -73,6 +76,12 @@ def sentence_starts(text: str, known: frozenset[str], section_starts: Sequence[i
         if ends:
             starts.add(end)
     return sorted(starts) if len(starts) > 1 else [0]
+
+
+@cache
+def _longest(known: frozenset[str]) -> int:
+    """Letters of the longest word that may be an abbreviation."""
+    return max(_WHOLE_WORD - 1, *map(len, known))
 
 
 def _is_listed(text: str, semicolon: int, last_items: Sequence[int]) -> bool:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from services.nlp_coder import kernels
 from services.nlp_coder.data_files import rows
 from services.nlp_coder.numbered import Trie, flags, number_of, trie_of
-from services.nlp_coder.tokens import words_of
+from services.nlp_coder.tokens import row_of, words_of
 
 Category = Literal[
     "absent",
@@ -254,17 +254,17 @@ class Triggers(dict[int, list[Trigger]]):
     speaking: sentences whose triggers say something of mentions.
     """
 
-    def __init__(self, rows: NDArray[np.int64], sentence: NDArray[np.int64], table: TriggerTable) -> None:
-        """rows: of `find_triggers`. sentence: of each of them."""
+    def __init__(self, rows: NDArray[np.int64], speaking: NDArray[np.int64], rules: Sequence[Rule]) -> None:
+        """rows: [N, 4], first word, word after the last, rule, sentence, in order. rules: of the table."""
         super().__init__()
-        self._rows, self._sentences, self._rules = rows, sentence.tolist(), table.rules
-        self.speaking = set(sentence[table.speaks[rows[:, 2]]].tolist())
+        self._rows, self._sentences, self._rules = rows, row_of(rows[:, 3]), rules
+        self.speaking: set[int] = set(speaking.tolist())
 
     def __missing__(self, sentence: int) -> list[Trigger]:
         first = bisect_left(self._sentences, sentence)
         last = bisect_right(self._sentences, sentence, first)
         own = self[sentence] = [
-            Trigger(start, end, self._rules[rule]) for start, end, rule in self._rows[first:last].tolist()
+            Trigger(start, end, self._rules[rule]) for start, end, rule, _sentence in self._rows[first:last].tolist()
         ]
         return own
 
@@ -275,16 +275,22 @@ class Triggers(dict[int, list[Trigger]]):
             self.speaking.add(item)
 
 
-def find_triggers(table: TriggerTable, numbers: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[np.int64]:
+def find_triggers(
+    table: TriggerTable,
+    numbers: NDArray[np.int64],
+    stops: NDArray[np.int64],
+    sentence: NDArray[np.int64],
+    is_silent: NDArray[np.int64],
+) -> Triggers:
     """All triggers, left to right, the longest at each word; a longer one swallows those inside it.
 
     numbers: of the words. `stops[i]` is the first word that a phrase beginning at word i may not include.
-    Returns int64 [N, 3]: first word, word after the last, rule.
+    sentence: of each word. is_silent: 1 for one whose triggers say nothing.
     """
-    rows: NDArray[np.int64] = kernels.triggers_in(
-        *table.trie, table.does_nothing, table.adverbs, _ANY_WORD, numbers, stops
+    rows, speaking = kernels.triggers_in(
+        *table.trie, table.does_nothing, table.speaks, table.adverbs, _ANY_WORD, numbers, stops, sentence, is_silent
     )
-    return rows
+    return Triggers(rows, speaking, table.rules)
 
 
 _ANY_WORD = number_of(ANY_WORD)

@@ -1,14 +1,28 @@
+import uuid
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.common.identity import PatientKeys, authority_of, canonical_aliases, load_patient_keys, message_id
+from services.common.identity import (
+    NAMESPACE,
+    PatientKeys,
+    authority_of,
+    canonical_aliases,
+    load_patient_keys,
+    message_id,
+)
 from services.common.settings import SharedSettings
 from services.common.startup import CannotStart
 
 SECRET = b"a secret of the tests"
+
+
+@given(st.lists(st.text(max_size=20), max_size=3))
+def test_a_message_id_is_the_uuid_of_what_caused_it(parts: list[str]) -> None:
+    parts = [part.encode("utf-8", "ignore").decode() for part in parts]
+    assert message_id(*parts) == str(uuid.uuid5(NAMESPACE, "\x1f".join(parts)))
 
 
 def test_the_same_cause_gives_the_same_id() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from services.nlp_coder import kernels, sections, sentences, tokens
-from services.nlp_coder.forms import numbered_words
+from services.nlp_coder.forms import form_table, numbered_words
 from services.nlp_coder.handlers import Coder, warm_up
 from services.nlp_coder.numbered import numbered
 from services.nlp_coder.phrases import phrase_table
@@ -35,14 +35,18 @@ def test_words_are_split_as_the_pattern_says(text: str) -> None:
 def test_words_with_numbers_are_the_words(text: str) -> None:
     for _once_new_and_once_known in range(2):
         words, starts, ends, numbers = numbered_words(text, tokens.code_points(text))
-        assert words == tokens.words_of(text)
-        assert (starts.tolist(), ends.tolist()) == (words.starts, words.ends)
+        plain = tokens.words_of(text)
+        assert (list(words.starts), list(words.ends), words.norms) == (plain.starts, plain.ends, plain.norms)
+        assert (starts.tolist(), ends.tolist()) == (plain.starts, plain.ends)
         assert numbers.tolist() == numbered(words.norms).tolist()
 
 
 @pytest.mark.parametrize(
     ("pattern", "leads"),
-    [(sections._LATER_HEADER, kernels.header_leads), (sentences._CANDIDATE, kernels.sentence_leads)],
+    [
+        (sections._LATER_HEADER, kernels.header_leads),
+        (sentences._CANDIDATE, lambda text: np.sort(kernels.sentence_leads(text, 4, 24)[0])),
+    ],
 )
 @settings(deadline=None)  # the first call compiles
 @given(text=ANY)
@@ -51,6 +55,28 @@ def test_no_place_is_passed_over_where_the_pattern_matches(
 ) -> None:
     found = tokens.matches_from(pattern, text, leads(tokens.code_points(text)).tolist())
     assert [match.span() for match in found] == [match.span() for match in pattern.finditer(text)]
+
+
+@settings(deadline=None)  # the first call compiles
+@given(st.text('abcdefg .,;!?"\u00e9\n', max_size=80))
+def test_a_sentence_ends_without_doubt_where_the_rules_end_it(text: str) -> None:
+    leads, plain = kernels.sentence_leads(tokens.code_points(text), 4, 24)
+    for position in leads[:plain].tolist():
+        match = sentences._CANDIDATE.match(text, position)
+        assert match is not None
+        assert match.span() == (position, position + 1)
+        assert sentences._full_stop_ends(text, position, position + 1, frozenset())
+
+
+@settings(deadline=None)  # the first call compiles
+@given(st.text("aNdoO_9 .-'\n", max_size=60))
+def test_listed_words_are_counted_as_the_pattern_says(text: str) -> None:
+    words = re.findall(r"[^\W\d_]{2,}", text.lower())
+    listed = form_table(["and", "no", "an"])
+    assert kernels.listed_words(tokens.code_points(text), *listed) == (
+        len(words),
+        sum(word in ("and", "no", "an") for word in words),
+    )
 
 
 @settings(deadline=None)  # the first call compiles
