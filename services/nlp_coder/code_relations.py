@@ -118,14 +118,14 @@ def _open_parts(code: Code) -> int:
 
 def sideless(code: Code) -> tuple[frozenset[str], str]:
     """The words of a code's name without those of sides, and the side; "" where it tells none, or several."""
-    norms = _norms(code.display)
-    sides = {SIDES[norm] for norm in norms if norm in SIDES}
-    return frozenset(norms - SIDES.keys() - {"unspecified"}), sides.pop() if len(sides) == 1 else ""
+    return _sideless(code.display)
 
 
 @lru_cache(maxsize=4096)
-def _norms(display: str) -> frozenset[str]:
-    return frozenset(words_of(display).norms)
+def _sideless(display: str) -> tuple[frozenset[str], str]:
+    norms = frozenset(words_of(display).norms)
+    sides = {SIDES[norm] for norm in norms if norm in SIDES}
+    return frozenset(norms - SIDES.keys() - {"unspecified"}), sides.pop() if len(sides) == 1 else ""
 
 
 def on_side(code: Code, side: str, code_set: CodeSet) -> str | None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from services.nlp_coder import kernels
 from services.nlp_coder.assertion import Reading
 from services.nlp_coder.code_relations import as_published
 from services.nlp_coder.code_set import CodeSet, category_of
-from services.nlp_coder.dictionary import Term
+from services.nlp_coder.dictionary import Dictionary
 from services.nlp_coder.document import Document, word_range
 from services.nlp_coder.evidence import ChronicConditions, ReadMention, is_current
 from services.nlp_coder.features import Occurrences
@@ -17,7 +18,6 @@ from services.nlp_coder.guidelines import HistoryCode, Withheld, apply_guideline
 from services.nlp_coder.laterality import sided_codes
 from services.nlp_coder.loose import LooseMention, untelling_words
 from services.nlp_coder.models import Prediction, Scored
-from services.nlp_coder.phrases import PhraseTable
 from services.nlp_coder.ranking import Candidates, Ranker, alone
 from services.nlp_coder.reading import Reader, ReadNote
 
@@ -96,6 +96,7 @@ class _Proposed:
     loose: LooseMention | None
     scored: Scored | None
     places: _Places
+    _words: _Words | None = field(init=False, default=None)
 
     @property
     def spans(self) -> list[Span]:
@@ -104,6 +105,11 @@ class _Proposed:
 
     def words(self) -> _Words:
         """Those of its mentions, else the tightest that stand apart, else those that the model names."""
+        if self._words is None:
+            self._words = self._found_words()
+        return self._words
+
+    def _found_words(self) -> _Words:
         document = self.places.document
         if self.patients:
             spans = [document.span(read.mention.first, read.mention.last) for read in self.patients]
@@ -210,7 +216,7 @@ def _proposed(basis: Basis, ranker: Ranker, threshold: float, reader: Reader) ->
                 yield one
 
 
-def _is_silent(guess: _Proposed, dictionary: PhraseTable[Term]) -> bool:
+def _is_silent(guess: _Proposed, dictionary: Dictionary) -> bool:
     """Whether what weighs most are words of a term that names no condition: the diabetes of a "diabetes nurse"."""
     if guess.scored is None:
         return False
@@ -220,14 +226,13 @@ def _is_silent(guess: _Proposed, dictionary: PhraseTable[Term]) -> bool:
     return bool(words) and all(_in_stop_term(document, word, dictionary) for word in words)
 
 
-def _in_stop_term(document: Document, word: int, dictionary: PhraseTable[Term]) -> bool:
-    numbers = document.columns.numbers
-    for start in range(max(0, word - _STOP_TERM_WORDS), word + 1):
-        if document.stops[start] > word:
-            found = dictionary.longest_from(numbers, start, document.stops[start])
-            if found is not None and found[0] > word and not found[1].code:
-                return True
-    return False
+def _in_stop_term(document: Document, word: int, dictionary: Dictionary) -> bool:
+    columns = document.columns
+    return bool(
+        kernels.in_other_phrase(
+            *dictionary.trie, dictionary.has_code, columns.numbers, columns.stops, word, _STOP_TERM_WORDS
+        )
+    )
 
 
 def _is_stated(read: ReadMention, document: Document, chronic: ChronicConditions) -> bool:
@@ -271,7 +276,8 @@ def _ranked(one: _Proposed, withheld: Withheld | None, reader: Reader) -> Ranked
     """What the guidelines withhold keeps its score, which says what coders do, and is not selected."""
     code, reading = one.code, None
     if one.patients:
-        reading = min([read.reading for read in one.patients], key=lambda each: _doubt(each, code, reader))
+        readings = [read.reading for read in one.patients]
+        reading = min(readings, key=lambda each: _doubt(each, code, reader)) if len(readings) > 1 else readings[0]
     spans, terms = one.words()
     if withheld is not None and withheld.reason in _SAID_OTHERWISE and one.others:
         # What denies it, or tells it of somebody else, is why; not what the model saw beside it.

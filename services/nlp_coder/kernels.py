@@ -582,6 +582,38 @@ def phrases_from_each(first, steps, phrases, numbers, most):
 
 
 @compiled
+def phrases_near(first, steps, phrases, numbers, stops, sentence, clauses, begin, end, before, after):
+    """Longest phrases, none over another, among some words before and after those from `begin` to before `end`.
+
+    In their sentence, and between the same commas: phrases, int64 [N].
+    """
+    start, stop = max(0, begin - before), min(len(numbers), end + after)
+    found = np.empty(before + after, dtype=np.int64)
+    count, free = 0, start
+    for word in range(start, stop):
+        other = begin if word < begin else end - 1
+        is_apart = sentence[word] != sentence[other] or clauses[word] != clauses[other]
+        if is_apart or begin <= word < end or word < free:
+            continue
+        last, phrase = longest_from(first, steps, phrases, numbers, word, stops[word])
+        if phrase != _NONE:
+            found[count], free = phrase, last
+            count += 1
+    return found[:count].copy()
+
+
+@compiled
+def in_other_phrase(first, steps, phrases, counts, numbers, stops, word, most_words):
+    """Whether a word is of a phrase, the longest from some word, that does not count. counts: bool [phrases]."""
+    for start in range(max(0, word - most_words), word + 1):
+        if stops[start] > word:
+            last, phrase = longest_from(first, steps, phrases, numbers, start, stops[start])
+            if phrase != _NONE and last > word and not counts[phrase]:
+                return True
+    return False
+
+
+@compiled
 def any_phrase_from_each(first, steps, phrases, numbers, most):
     """Whether `phrases_from_each` has any."""
     count = min(len(numbers), most)

@@ -38,6 +38,7 @@ EVIDENCE = (*FOUND, *OF_CODE)
 NO_LOGIT = -7.0
 # `FOUND` of a code that the dictionary has not found at all.
 NOTHING_FOUND = (0.0, NO_LOGIT, NO_LOGIT, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, NO_LOGIT)
+_NO_PATIENTS, _NOT_LOOSE = NOTHING_FOUND[:9], NOTHING_FOUND[10:]
 # Marks, in the statistics of training, a code whose words stood apart.
 LOOSE = "~"
 _SMOOTHING = 2.0
@@ -129,16 +130,13 @@ def _places(evidence: CodeEvidence, loose: LooseMention | None) -> list[int]:
     return sorted(found if loose is None else [*found, loose.mention.first])
 
 
-def _row(code: str, evidence: CodeEvidence, loose: LooseMention | None, hits: Hits, words: int) -> list[float]:
-    row = list(NOTHING_FOUND)
-    if evidence.patients:
-        row[:9] = _of_patients(code, evidence.patients, hits, words)
-    row[9] = len(evidence.others)
-    if loose is not None:
-        right, seen = hits.get(LOOSE + code, (0, 0))
-        row[10:] = loose.tightness, loose.words, logit((right + _UNKNOWN_LOOSE_PRECISION) / (seen + 1.0))
-    row += of_code(code, hits)
-    return row
+def _row(code: str, evidence: CodeEvidence, loose: LooseMention | None, hits: Hits, words: int) -> Iterable[float]:
+    patients = _of_patients(code, evidence.patients, hits, words) if evidence.patients else _NO_PATIENTS
+    if loose is None:
+        return *patients, len(evidence.others), *_NOT_LOOSE, *of_code(code, hits)
+    right, seen = hits.get(LOOSE + code, (0, 0))
+    precision = logit((right + _UNKNOWN_LOOSE_PRECISION) / (seen + 1.0))
+    return *patients, len(evidence.others), loose.tightness, loose.words, precision, *of_code(code, hits)
 
 
 def _of_patients(code: str, mentions: Sequence[ReadMention], hits: Hits, words: int) -> Iterable[float]:
@@ -154,10 +152,8 @@ def _of_patients(code: str, mentions: Sequence[ReadMention], hits: Hits, words: 
         possible += reading.status == "possible"
         historical += reading.historical
     earliness = 1.0 - mentions[0].mention.first / words
-    return (
-        len(mentions), logit(best), logit(of_code), min(seen, _MOST_SEEN), longest, earliness,
-        present, possible, historical,
-    )  # fmt: skip
+    seen = min(seen, _MOST_SEEN)
+    return len(mentions), logit(best), logit(of_code), seen, longest, earliness, present, possible, historical
 
 
 def _precision(read: ReadMention, hits: Hits, of_code: float) -> float:

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 from services.nlp_coder.code_relations import BOTH_SIDES, LACKING, has_what_lacks, sideless
 from services.nlp_coder.code_set import CodeSet, category_of
+from services.nlp_coder.dictionary import Mention
 from services.nlp_coder.document import Document, word_range
 from services.nlp_coder.evidence import ReadMention
 from services.nlp_coder.loose import untelling_words
@@ -44,10 +45,12 @@ def outdone(
     codes = {one.code for one in chosen}
     standing = [read for read in mentions if read.mention.code in codes]
     named = {read.mention.code for read in standing}
+    of_category, owners = _by_category(standing), _owners(standing)
     found: dict[str, Outdone] = {}
     for one in chosen:
         if one.code not in named:
-            reason = _enclosed(one, standing, document) or _borrowed(one, standing, taken, document)
+            alike = of_category.get(category_of(one.code), ())
+            reason = _enclosed(one, alike, document) or _borrowed(one, standing, owners, taken, document)
             if reason is not None:
                 found[one.code] = reason
     guesses = {one.code for one in chosen if one.guessed}
@@ -56,33 +59,45 @@ def outdone(
     return found | dict(_beside_a_side(sorted(codes - found.keys()), guesses, code_set))
 
 
-def _enclosed(one: Chosen, mentions: Sequence[ReadMention], document: Document) -> Outdone | None:
-    """A name whose words are all inside a longer one of its category: "respiratory failure" of an acute one."""
-    words = [word_range(document, *span) for span in one.spans]
+def _by_category(mentions: Sequence[ReadMention]) -> Mapping[str, Sequence[Mention]]:
+    found: dict[str, list[Mention]] = {}
     for read in mentions:
-        mention = read.mention
-        if category_of(mention.code) == category_of(one.code) and all(
-            place is not None and mention.first <= place[0] and place[1] <= mention.last for place in words
-        ):
+        found.setdefault(category_of(read.mention.code), []).append(read.mention)
+    return found
+
+
+def _owners(mentions: Sequence[ReadMention]) -> Mapping[int, int]:
+    """Of each word of a mention, which it is."""
+    return {word: index for index, read in enumerate(mentions) for word in range(read.mention.first, read.mention.last)}
+
+
+def _enclosed(one: Chosen, alike: Sequence[Mention], document: Document) -> Outdone | None:
+    """A name whose words are all inside a longer one of its category: "respiratory failure" of an acute one."""
+    words = [word_range(document, *span) for span in one.spans] if alike else []
+    for mention in alike:
+        if all(place is not None and mention.first <= place[0] and place[1] <= mention.last for place in words):
             return "less_specific", mention.code
     return None
 
 
 def _borrowed(
-    one: Chosen, mentions: Sequence[ReadMention], taken: Mapping[int, Reason | None], document: Document
+    one: Chosen,
+    mentions: Sequence[ReadMention],
+    owners: Mapping[int, int],
+    taken: Mapping[int, Reason | None],
+    document: Document,
 ) -> Outdone | None:
     """A guess all of whose telling words are words of other codes' names: HIV for "hepatitis B"."""
     if not one.guessed:
         return None
     ignored, norms = untelling_words(), document.words.norms
     places = [word_range(document, *span) for span in one.spans]
-    words = {word for place in places if place for word in range(*place) if norms[word] not in ignored}
-    owners = [read for read in mentions if not words.isdisjoint(range(read.mention.first, read.mention.last))]
-    owned = {word for read in owners for word in range(read.mention.first, read.mention.last)}
-    if not owners or any(word not in owned and word not in taken for word in words):
+    words = sorted({word for place in places if place for word in range(*place) if norms[word] not in ignored})
+    owned = [owners[word] for word in words if word in owners]
+    if not owned or (len(owned) < len(words) and any(word not in owners and word not in taken for word in words)):
         return None
-    past = next((reason for word in sorted(words) if (reason := taken.get(word)) is not None), None)
-    return ("borrowed", owners[0].mention.code) if past is None else (past, "")
+    past = next((reason for word in words if (reason := taken.get(word)) is not None), None)
+    return ("borrowed", mentions[min(owned)].mention.code) if past is None else (past, "")
 
 
 def _lacking(

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from services.nlp_coder import kernels
 from services.nlp_coder.code_set import CATEGORY_CHARACTERS, CodeSet
 from services.nlp_coder.data_files import rows
 from services.nlp_coder.document import Document
@@ -89,18 +90,12 @@ def _is_over(read: ReadMention, document: Document, tables: StandingTables) -> b
 
 
 def _cues_near(read: ReadMention, document: Document, cues: PhraseTable[str]) -> set[str]:
-    numbers = document.columns.numbers
-    first, last = read.mention.first, read.mention.last
-    found, read_up_to = set(), 0
-    for word in range(max(0, first - _CUES_BEFORE), min(len(numbers), last + _CUES_AFTER)):
-        is_apart = first <= word < last or not _same_clause(document, word, first if word < first else last - 1)
-        if is_apart or word < read_up_to:
-            continue
-        match = cues.longest_from(numbers, word, document.stops[word])
-        if match is not None:
-            read_up_to = match[0]
-            found.add(match[1])
-    return found
+    mention, columns = read.mention, document.columns
+    found = kernels.phrases_near(
+        *cues.trie, columns.numbers, columns.stops, columns.sentence, columns.clauses,
+        mention.first, mention.last, _CUES_BEFORE, _CUES_AFTER,
+    )  # fmt: skip
+    return {cues.values[phrase] for phrase in found.tolist()}
 
 
 def _lasts(read: ReadMention, document: Document) -> bool:
