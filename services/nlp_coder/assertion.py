@@ -14,6 +14,7 @@ from typing import Literal
 from services.nlp_coder.triggers import BACKWARD_REACH, FORWARD_REACH, Category, Effect, Rule, Trigger
 
 Status = Literal["present", "absent", "possible", "conditional", "hypothetical"]
+Experiencer = Literal["patient", "family", "other"]
 WordSpan = tuple[int, int]
 Active = list[tuple[Trigger, Effect]]
 
@@ -47,7 +48,7 @@ class Reading:
 
     status: Status
     historical: bool
-    experiencer: Literal["patient", "family", "other"]
+    experiencer: Experiencer
     trigger: WordSpan | None
     resolved: bool = False
 

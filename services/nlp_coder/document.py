@@ -49,7 +49,7 @@ class Grammar:
 
 @dataclass(slots=True)
 class Columns:
-    """Of each word its number and, as the lists of `Document` have them, place, sentence, stop and clause.
+    """Of each word its number and, as the lists of `Document` have them, place, sentence, stop, clause and section.
 
     All int64 [words].
     """
@@ -60,6 +60,11 @@ class Columns:
     sentence: NDArray[np.int64]
     stops: NDArray[np.int64]
     clauses: NDArray[np.int64]
+    section: NDArray[np.int64]
+
+    def layout(self) -> tuple[NDArray[np.int64], ...]:
+        """All of them, in this order, for compiled loops."""
+        return self.numbers, self.starts, self.ends, self.sentence, self.stops, self.clauses, self.section
 
 
 @dataclass(slots=True)
@@ -137,6 +142,11 @@ class Document:
         return self.words.starts[first], self.words.ends[last - 1]
 
 
+def may_say_how_to_read(section: str) -> bool:
+    """Whether a section of this name may say how what is in it reads."""
+    return section in assertion.TELLING_SECTIONS or section in _LOOKED_INTO
+
+
 @cache
 def load_grammar() -> Grammar:
     """Read the tables, once a process. Raises ValueError for a slip in one."""
@@ -158,7 +168,7 @@ def read(text: str, grammar: Grammar) -> Document:
     sentence, section, stops, clauses, is_silent = kernels.layout(
         characters, first, last, np.array(starts, dtype=np.int64), section_starts, speaks_from
     )
-    columns = Columns(numbers, first, last, sentence, stops, clauses)
+    columns = Columns(numbers, first, last, sentence, stops, clauses, section)
     by_sentence = triggers.find_triggers(grammar.triggers, _answering(text, words, numbers), stops, sentence, is_silent)
     if "\n" in text:
         _lead_lists(text, starts, by_sentence)

@@ -172,3 +172,16 @@ def best_spans(scores, first, labels):
             found[free, 0], found[free, 1], found[free, 2] = word, last, label
         word -= 1
     return found[free:].copy()
+
+
+@compiled
+def labelled_spans(scores, first, meanings):
+    """`best_spans` whose label means something, int64 [n, 3], with that in its place. meanings: by label, or -1."""
+    found = best_spans(scores, first, len(meanings))
+    count = 0
+    for index in range(len(found)):
+        meaning = meanings[found[index, 2]]
+        if meaning >= 0:
+            found[count, 0], found[count, 1], found[count, 2] = found[index, 0], found[index, 1], meaning
+            count += 1
+    return found[:count].copy()

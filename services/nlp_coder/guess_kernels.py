@@ -52,7 +52,7 @@ def apart(columns, probability, positions, contributions, words, told, ranks, le
 
 
 @compiled
-def _number(buffer, at, value):
+def write_number(buffer, at, value):
     """Write a varint; the place after it."""
     while value >= _MORE:
         buffer[at] = (value & _LOW_BITS) | _MORE
@@ -63,7 +63,7 @@ def _number(buffer, at, value):
 
 
 @compiled
-def _text(buffer, at, text, first, last):
+def write_text(buffer, at, text, first, last):
     """Write characters; the place after them."""
     for position in range(first, last):
         buffer[at + position - first] = text[position]
@@ -93,11 +93,11 @@ def _spans(buffer, at, places, starts, ends):
         length = 0
         if start:  # a nought is not written
             written[0] = _START
-            length = _number(written, 1, start)
+            length = write_number(written, 1, start)
         written[length] = _END
-        length = _number(written, length + 1, end)
+        length = write_number(written, length + 1, end)
         buffer[at] = _SPANS
-        at = _text(buffer, _number(buffer, at + 1, length), written, 0, length)
+        at = write_text(buffer, write_number(buffer, at + 1, length), written, 0, length)
     return at
 
 
@@ -118,7 +118,7 @@ def _terms(buffer, at, places, norms, bounds):
             if written:
                 buffer[at], buffer[at + 1] = _COMMA, _BLANK
                 at += 2
-            at = _text(buffer, at, norms, first, last)
+            at = write_text(buffer, at, norms, first, last)
             written += 1
     for position in range(begin, at):
         if buffer[position] == _LINE_FEED:
@@ -158,10 +158,10 @@ def messages(
         row = rows[index]
         column = columns[row]
         places = words[positions[row, : useful[row]]]
-        length = _text(body, 0, heads, bounds[column], bounds[column + 1])
+        length = write_text(body, 0, heads, bounds[column], bounds[column + 1])
         score[0] = probability[row]
         body[length] = _SCORE
-        length = _text(body, length + 1, score.view(np.uint8), 0, 8)
+        length = write_text(body, length + 1, score.view(np.uint8), 0, 8)
         length = _spans(body, length, places, starts, ends)
         if billable[column]:
             body[length], body[length + 1] = _BILLABLE, 1
@@ -170,8 +170,8 @@ def messages(
         end = _terms(buffer, at, places, norms, word_bounds)
         written = end - at
         body[length] = _RATIONALE
-        length = _text(body, _number(body, length + 1, written), buffer, at, end)
+        length = write_text(body, write_number(body, length + 1, written), buffer, at, end)
         buffer[at] = codes_tag
-        at = _text(buffer, _number(buffer, at + 1, length), body, 0, length)
+        at = write_text(buffer, write_number(buffer, at + 1, length), body, 0, length)
     begins[len(rows)] = at
     return buffer[:at].copy(), begins

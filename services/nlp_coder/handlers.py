@@ -27,9 +27,9 @@ from services.nlp_coder.audit_policy import Auditor
 from services.nlp_coder.coding import Basis, ranked_codes
 from services.nlp_coder.document import read
 from services.nlp_coder.drugs import DrugMention, drugs_in
-from services.nlp_coder.entities import LABELS, EntityReader, FoundEntity, entities_of, of_dictionary
+from services.nlp_coder.entities import EntityReader, FoundEntities, found_entities, of_dictionary
 from services.nlp_coder.entity_features import EntityInput, encoded
-from services.nlp_coder.entity_model import NOTE, EntityPrediction
+from services.nlp_coder.entity_model import NO_SPANS, NOTE, EntityPrediction
 from services.nlp_coder.features import ModelInput, model_inputs, windows_in
 from services.nlp_coder.findings import Finding, findings_of, is_report
 from services.nlp_coder.guesses import NO_GUESSES, GuessTable, set_apart, warm_up_guesses
@@ -50,7 +50,7 @@ _MANY_ASSIGNED = 50
 _ALONE = "codes are from the dictionary and the rules alone"
 _NAMED_ALONE = "entities are from the dictionary and the names of drugs alone"
 # By whose rules notes are marked, and who else finds medications in them: no corpus holds notes.
-_FOR_NOTES = ("maccrobat",)
+_FOR_NOTES = "maccrobat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,8 +207,9 @@ def warm_up(deps: Coder) -> None:
     """Have everything compiled, or loaded, that reading a note needs, so that none waits for it."""
     for text in _WARMING:
         reason_not_to_read(text, "", deps.languages)
-        note = _read(text, "", deps).note
-        warm_up_guesses(note, deps.guesses)
+        prepared = _read(text, "", deps)
+        warm_up_guesses(prepared.note, deps.guesses)
+        messages.add_entities(NoteCoded(), _entities(prepared, None, deps))
 
 
 # With and without characters beyond ASCII, since loops over either are compiled on their own.
@@ -256,14 +257,14 @@ async def _labelled(prepared: _Prepared, deps: Coder) -> EntityPrediction | Mode
         return error
 
 
-def _entities(prepared: _Prepared, labelled: EntityPrediction | None, deps: Coder) -> list[FoundEntity]:
+def _entities(prepared: _Prepared, labelled: EntityPrediction | None, deps: Coder) -> FoundEntities:
     """What the dictionary, the names of drugs and, when it answered, the model find."""
     if deps.entities is None:
         return of_dictionary(prepared.note)
     kind = labelled.kind if labelled is not None else NOTE
-    corpora = _FOR_NOTES if kind == NOTE else (kind,)
-    spans = list(deps.entities.model.spans(labelled, corpora, LABELS)) if labelled is not None else []
-    return entities_of(prepared.note, prepared.drugs, spans, kind, deps.entities.tables)
+    corpus = _FOR_NOTES if kind == NOTE else kind
+    spans = deps.entities.model.spans(labelled, corpus) if labelled is not None else NO_SPANS
+    return found_entities(prepared.note, prepared.drugs, spans, kind, deps.entities.tables)
 
 
 def _fill(coded: NoteCoded, prepared: _Prepared, answers: _Answers, deps: Coder, wanted: _Wanted) -> bool:

@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache, lru_cache
+from itertools import accumulate, product
+from typing import TypeAlias
 
+import numpy as np
 from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
+from numpy.typing import NDArray
 from vigil.v1 import notes_pb2
 from vigil.v1.meta_pb2 import Span
-from vigil.v1.notes_pb2 import Entity, NoteCode, NoteCoded, SpanAssertion
+from vigil.v1.notes_pb2 import Entity, EntityAttribute, NoteCode, NoteCoded, SpanAssertion
 
-from services.nlp_coder.assertion import PLAIN, Reading
+from services.nlp_coder import joining_kernels
+from services.nlp_coder.assertion import PLAIN, Experiencer, Reading, Status
 from services.nlp_coder.coding import GUIDELINE, LONGEST_RANKING, RankedCode
 from services.nlp_coder.document import Document
-from services.nlp_coder.entities import FoundEntity
+from services.nlp_coder.dosing import Dose, Frequency
+from services.nlp_coder.entities import ORIGINS, TYPES, FoundEntities
 from services.nlp_coder.findings import Finding
 from services.nlp_coder.guesses import NO_GUESSES, Guesses
-from services.nlp_coder.prescriptions import Attribute
+from services.nlp_coder.joining_kernels import MENTION
 
-_STATUS = {
+_STATUS: dict[Status, notes_pb2.Assertion.ValueType] = {
     "present": notes_pb2.ASSERTION_PRESENT,
     "absent": notes_pb2.ASSERTION_ABSENT,
     "possible": notes_pb2.ASSERTION_POSSIBLE,
     "conditional": notes_pb2.ASSERTION_CONDITIONAL,
     "hypothetical": notes_pb2.ASSERTION_HYPOTHETICAL,
 }
-_EXPERIENCER = {
+_EXPERIENCER: dict[Experiencer, notes_pb2.Experiencer.ValueType] = {
     "patient": notes_pb2.EXPERIENCER_PATIENT,
     "family": notes_pb2.EXPERIENCER_FAMILY,
     "other": notes_pb2.EXPERIENCER_OTHER,
 }
+_PLAIN = notes_pb2.ASSERTION_PRESENT, notes_pb2.TEMPORALITY_CURRENT, notes_pb2.EXPERIENCER_PATIENT
 _WITHHELD = {
     "denied": "the note denies it",
     "past": "past",
@@ -44,10 +52,12 @@ _WITHHELD = {
 MOST_SECTIONS = 20_000
 MOST_ENTITIES = 50_000
 MOST_SPANS = 1_000
+# Names and values that are kept as they are written.
+_MOST_TEXTS = 16_384
 
 
 def is_whole(
-    document: Document, entities: Sequence[FoundEntity], codes: Sequence[RankedCode], findings: Sequence[Finding]
+    document: Document, entities: FoundEntities, codes: Sequence[RankedCode], findings: Sequence[Finding]
 ) -> bool:
     """Whether nothing of what was read is left out below: sections, entities, or spans of a code or finding."""
     counts = [len(code.spans) for code in codes] + [len(finding.spans) for finding in findings]
@@ -118,36 +128,104 @@ def _rationale(ranked: RankedCode) -> str:
     return f"{terms}; not selected: {_WITHHELD[ranked.withheld.reason].format(ranked.withheld.by)}"
 
 
-def add_entities(coded: NoteCoded, entities: Sequence[FoundEntity]) -> None:
-    """Every entity, negated ones and those of the family included, with how it reads and what is said of it."""
-    for found in entities[:MOST_ENTITIES]:
-        entity = coded.entities.add()
-        entity.type, entity.origin = found.type, found.origin
-        if found.code:
-            entity.code = found.code
-        span = entity.span
-        span.start, span.end = found.start, found.end
-        if found.name:
-            entity.name, entity.concept = found.name, found.concept
-        if found.rules:
-            entity.rules = found.rules
-        _set_reading(entity, found.reading)
-        for attribute in found.attributes:
-            _add_attribute(entity, attribute)
+def add_entities(coded: NoteCoded, entities: FoundEntities) -> None:
+    """Every entity, negated ones and those of the family included, with how it reads and what is said of it.
+
+    Most of what an entity's message holds has been in another: such texts are written once, and put together here.
+    """
+    rows = entities.rows[:MOST_ENTITIES]
+    parts, said = [], []
+    for row in sorted(entities.attributes):
+        for one in entities.attributes[row]:
+            parts.append((row, one.start, one.end))
+            said.append(_attribute_text(one.name, one.value, one.dose, one.frequency))
+    written = joining_kernels.messages(
+        _ENTITIES_TAG, rows, *_kind_texts(entities.rules), *_reading_texts(), _reading_rows(entities.readings),
+        *_pooled(_named_texts(entities)), np.array(parts, dtype=np.int64).reshape(-1, 3), *_pooled(said),
+    )  # fmt: skip
+    coded.MergeFromString(written.tobytes())
 
 
-def _add_attribute(entity: Entity, found: Attribute) -> None:
-    attribute = entity.attributes.add()
-    attribute.name, attribute.value = found.name, found.value
-    attribute.span.start, attribute.span.end = found.start, found.end
-    if found.dose is not None:
-        attribute.amount, attribute.unit = found.dose.amount, found.dose.unit
-        if found.dose.high is not None:
-            attribute.amount_high = found.dose.high
-    if found.frequency is not None:
-        attribute.as_needed = found.frequency.as_needed
-        if found.frequency.least is not None and found.frequency.most is not None:
-            attribute.times_per_day, attribute.times_per_day_high = found.frequency.least, found.frequency.most
+def _named_texts(entities: FoundEntities) -> list[bytes]:
+    """Code and names of each."""
+    texts = [b""] * len(entities)
+    mentions = entities.rows[:, MENTION]
+    has_code = np.flatnonzero(mentions >= 0)
+    codes = {
+        row: entities.mentions[mention].mention.code
+        for row, mention in zip(has_code.tolist(), mentions[has_code].tolist(), strict=True)
+    }
+    for row in codes.keys() | entities.names.keys():
+        texts[row] = _named_text(codes.get(row, ""), *entities.names.get(row, _UNNAMED))
+    return texts
+
+
+Texts: TypeAlias = tuple[NDArray[np.uint8], NDArray[np.int64]]
+
+
+def _pooled(texts: Sequence[bytes]) -> Texts:
+    """Texts one after the other, and where each begins."""
+    bounds = np.fromiter(accumulate(map(len, texts), initial=0), np.int64, len(texts) + 1)
+    return np.frombuffer(b"".join(texts), dtype=np.uint8), bounds
+
+
+_ENTITIES_TAG = NoteCoded.DESCRIPTOR.fields_by_name["entities"].number << 3 | 2
+_UNNAMED = "", ""
+
+
+@cache
+def _kind_texts(rules: str) -> Texts:
+    """Type and origin of an entity, and by whose rules it is marked, as `joining_kernels.kind_row` numbers them."""
+    return _pooled(
+        [
+            Entity(type=type_, origin=origin, rules=by).SerializeToString()
+            for type_ in TYPES
+            for origin in ORIGINS
+            for by in ("", rules)
+        ]
+    )
+
+
+_READINGS = list(product(_STATUS, (False, True), _EXPERIENCER))
+_ROW_OF_READING = {said: row for row, said in enumerate(_READINGS)}
+
+
+@cache
+def _reading_texts() -> Texts:
+    """How an entity reads, in the order of `_READINGS`."""
+    texts = []
+    for status, historical, experiencer in _READINGS:
+        entity = Entity()
+        _set_reading(entity, Reading(status, historical, experiencer, None))
+        texts.append(entity.SerializeToString())
+    return _pooled(texts)
+
+
+def _reading_rows(readings: Sequence[Reading]) -> NDArray[np.int64]:
+    plain = _ROW_OF_READING[PLAIN.status, PLAIN.historical, PLAIN.experiencer]
+    return np.array(
+        [plain if one is PLAIN else _ROW_OF_READING[one.status, one.historical, one.experiencer] for one in readings],
+        dtype=np.int64,
+    )
+
+
+@lru_cache(_MOST_TEXTS)
+def _named_text(code: str, concept: str, name: str) -> bytes:
+    return Entity(code=code, concept=concept, name=name).SerializeToString()
+
+
+@lru_cache(_MOST_TEXTS)
+def _attribute_text(name: str, value: str, dose: Dose | None, frequency: Frequency | None) -> bytes:
+    attribute = EntityAttribute(name=name, value=value)
+    if dose is not None:
+        attribute.amount, attribute.unit = dose.amount, dose.unit
+        if dose.high is not None:
+            attribute.amount_high = dose.high
+    if frequency is not None:
+        attribute.as_needed = frequency.as_needed
+        if frequency.least is not None and frequency.most is not None:
+            attribute.times_per_day, attribute.times_per_day_high = frequency.least, frequency.most
+    return attribute.SerializeToString()
 
 
 def add_findings(coded: NoteCoded, findings: Sequence[Finding]) -> None:
@@ -180,9 +258,6 @@ def _set_reading(message: NoteCode | Entity | SpanAssertion, reading: Reading) -
     message.assertion = _STATUS[reading.status]
     message.temporality = temporality(reading)
     message.experiencer = _EXPERIENCER[reading.experiencer]
-
-
-_PLAIN = notes_pb2.ASSERTION_PRESENT, notes_pb2.TEMPORALITY_CURRENT, notes_pb2.EXPERIENCER_PATIENT
 
 
 def _add_spans(field: RepeatedCompositeFieldContainer[Span], spans: Sequence[tuple[int, int]]) -> None:

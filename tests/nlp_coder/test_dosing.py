@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +10,8 @@ from ucumvert import PintUcumRegistry
 
 from services.nlp_coder.data_files import rows
 from services.nlp_coder.dosing import normal_dose, normal_frequency, parts_of
-from services.nlp_coder.entities import EntityTables, _ingredients, load_entity_tables
+from services.nlp_coder.entities import EntityTables, load_entity_tables, names_of
+from services.nlp_coder.joining_kernels import COLUMNS, FIRST, LAST, MEDICATION, TYPE
 from services.nlp_coder.numbered import numbered
 from services.nlp_coder.tokens import words_of
 
@@ -29,9 +31,12 @@ def normalised(kind: str, text: str, tables: EntityTables) -> str:
     """The case's text as the service normalises it; empty for nothing."""
     norms = words_of(text).norms
     if kind == "drug":
-        return _ingredients(numbered(norms), tables.drugs)
+        row = np.full((1, COLUMNS), -1, dtype=np.int64)
+        row[0, [TYPE, FIRST, LAST]] = MEDICATION, 0, len(norms)
+        return names_of(row, numbered(norms), tables).get(0, ("", ""))[1]
     if kind == "symptom":
-        return tables.symptoms.get(" ".join(norms), ("", ""))[0]
+        longest = tables.symptoms.longest_from(numbered(norms), 0, len(norms))
+        return longest[1][0] if longest is not None and longest[0] == len(norms) else ""
     if kind == "dose":
         return str(normal_dose(text) or "")
     if kind == "frequency":
