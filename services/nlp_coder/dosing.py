@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from services.nlp_coder.data_files import rows
-from services.nlp_coder.tokens import words_of
+from services.nlp_coder.prescription_kernels import COURSE, DURATION, FREQUENCY, NUMBER, OFTEN, ROUTE
+from services.nlp_coder.tokens import matches_between, stands_between, words_of
 
 _NUMBER_WORDS = {
     "half": 0.5, "half a": 0.5, "half an": 0.5, "one-half": 0.5, "a half": 0.5, "one half": 0.5,
@@ -98,26 +99,35 @@ def together(said: list[Frequency]) -> Frequency:
     return Frequency(counted.least, counted.most, needed) if counted else Frequency(None, None, needed)
 
 
-def parts_of(text: str, start: int, end: int, words: Sequence[str] | None = None) -> Iterator[Part]:
-    """Parts of a prescription between two characters, left to right by kind. words: there, normalised, if known."""
-    telling = telling_words()
-    is_counted = words is None or _DIGIT.search(text, start, end) is not None or not telling.numbers.isdisjoint(words)
+def parts_of(text: str, start: int, end: int, telling: Telling | None = None) -> Iterator[Part]:
+    """Parts of a prescription between two characters, left to right by kind. telling: of the whole text, if known."""
+    is_counted = _stands(telling, NUMBER, start, end)
     if is_counted:
         yield from _doses(text, start, end)
-    if words is None or not telling.routes.isdisjoint(words):
+    if _stands(telling, ROUTE, start, end):
         for match in _route_pattern().finditer(text, start, end):
             yield Part("route", match.start(), match.end(), _routes()[_squeezed(match[0])])
-    if words is None or is_counted or not telling.frequencies.isdisjoint(words):
-        yield from _frequencies(text, start, end)
-    if words is None or is_counted or "course" in words:
-        for match in _DURATION.finditer(text, start, end):
-            yield Part("duration", *match.span("span" if match["span"] else "course"), _duration(match))
+    if is_counted or _stands(telling, FREQUENCY, start, end):
+        yield from _frequencies(text, start, end, telling)
+    # "For a year" counts nothing, "for a month's course" does.
+    is_lasting = _stands(telling, DURATION, start, end) and (is_counted or _stands(telling, COURSE, start, end))
+    for match in _DURATION.finditer(text, start, end) if is_lasting else ():
+        yield Part("duration", *match.span("span" if match["span"] else "course"), _duration(match))
 
 
-def _frequencies(text: str, start: int, end: int) -> Iterator[Part]:
+def _stands(telling: Telling | None, kind: int, start: int, end: int) -> bool:
+    return telling is None or stands_between(telling[kind], start, end)
+
+
+def _frequencies(text: str, start: int, end: int, telling: Telling | None = None) -> Iterator[Part]:
     """As they stand, and "b.i.d. to t.i.d." as one."""
     last: Part | None = None
-    for match in _frequency_pattern().finditer(text, start, end):
+    pattern = _frequency_pattern()
+    for match in (
+        pattern.finditer(text, start, end)
+        if telling is None
+        else matches_between(pattern, text, telling[OFTEN], start, end)
+    ):
         # The "/day" of "800 mg/day" is part of the dose, and "x 1 week" lasts a week.
         if match["slash"] or (match["named"] and _LASTING.match(text, match.end())):
             continue
@@ -148,30 +158,28 @@ def _doses(text: str, start: int, end: int) -> Iterator[Part]:
             yield Part("dose", match.start(), match.end(), _dose(match))
 
 
-_DIGIT = re.compile(r"[0-9]")
-
-
-@dataclass(frozen=True, slots=True)
-class TellingWords:
-    """Normalised words of which one is in every route or frequency, and the numbers in words."""
-
-    routes: frozenset[str]
-    frequencies: frozenset[str]
-    numbers: frozenset[str]
+# By kind (`prescription_kernels`) the characters of a text at which it may begin, ascending.
+Telling: TypeAlias = Sequence[Sequence[int]]
 
 
 @cache
-def telling_words() -> TellingWords:
-    """By which most of what stands around names is passed over."""
+def telling_words() -> dict[int, frozenset[str]]:
+    """By kind normalised words of which one is in every route, frequency or duration, and the numbers in words."""
     routes = [route for route, _name, _source in rows("dose_routes.tsv", 3)]
     said = [phrases for phrases, _least, _most, _needed, _source in rows("dose_frequencies.tsv", 5)]
-    frequencies = [phrase for phrases in said for phrase in phrases.replace(r"\b", "").replace("/", " ").split("|")]
-    return TellingWords(
-        _first_words(routes),
-        _first_words(frequencies) - {"a", "an", "x", "in"}
+    phrases = [phrase for each in said for phrase in each.replace(r"\b", "").replace("/", " ").split("|")]
+    frequencies, numbers = _first_words(phrases), _first_words(list(_NUMBER_WORDS)) | {"half"}
+    # "b. i. d." is three words, and "b.i.d" two.
+    parts = {word[:length] for word in _LATIN for length in range(1, len(word))}
+    return {
+        NUMBER: numbers - {"a", "an"},
+        ROUTE: _first_words(routes),
+        FREQUENCY: frequencies - {"a", "an", "x", "in"}
         | {"every", "each", "q", "morning", "evening", "am", "pm", "time"},
-        _first_words(list(_NUMBER_WORDS)) - {"a", "an"} | {"half"},
-    )
+        DURATION: _first_words(["for", "x", "times", "over", "course", "taper"]),
+        COURSE: frozenset({"course"}),
+        OFTEN: frequencies | numbers | parts | {"every", "each"},
+    }
 
 
 def _first_words(phrases: Sequence[str]) -> frozenset[str]:

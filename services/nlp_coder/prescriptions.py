@@ -9,10 +9,17 @@ from dataclasses import dataclass, field
 from functools import cache
 from operator import attrgetter
 
+import numpy as np
+from numpy.typing import NDArray
+
+from services.nlp_coder import prescription_kernels
 from services.nlp_coder.data_files import rows
 from services.nlp_coder.document import Document
-from services.nlp_coder.dosing import Dose, Frequency, Part, normal_count, parts_of
+from services.nlp_coder.dosing import Dose, Frequency, Part, Telling, normal_count, parts_of, telling_words
+from services.nlp_coder.numbered import by_number
+from services.nlp_coder.prescription_kernels import AFTER, BEFORE, IT, PARTED, STATUS
 from services.nlp_coder.sections import ALLERGIES
+from services.nlp_coder.tokens import code_points, matches_between, stands_between, words_of
 
 # Characters after a name, and before it, in which its parts are looked for.
 _AFTER, _BEFORE = 120, 60
@@ -60,41 +67,35 @@ def parts_by_medication(document: Document, places: Sequence[Place]) -> list[lis
     name, or with "of", is the name's.
     """
     found: list[list[Attribute]] = [[] for _place in places]
-    told = _Told()
+    if not places:
+        return found
+    text, telling = document.text, telling_places(document)
+    told = _Told(telling)
     for number, (start, end) in enumerate(places):
         sentence = bisect_right(document.sentence_starts, start) - 1
         stop = _sentence_end(document, sentence)
-        following = places[number + 1][0] if number + 1 < len(places) else len(document.text)
+        following = places[number + 1][0] if number + 1 < len(places) else len(text)
         is_followed = following < stop
-        own = _with_bare_doses(
-            document.text, end, _parts(document, end, _reach(document.text, end, min(stop, following)))
-        )
+        reach = _reach(text, end, min(stop, following), telling)
+        own = _with_bare_doses(text, end, list(parts_of(text, end, reach, telling)))
         if is_followed:
-            taken = _of_next(document.text, own, end, following)
+            taken = _of_next(text, own, end, following)
             found[number + 1] += map(_attribute, taken)
             own = [part for part in own if part not in taken]
         if number == 0 or places[number - 1][1] <= document.sentence_starts[sentence]:
             begin = max(document.sentence_starts[sentence], start - _BEFORE)
-            before = _parts(document, begin, start)
-            own = [*_of_next(document.text, before, begin, start), *own]
+            before = list(parts_of(text, begin, start, telling))
+            own = [*_of_next(text, before, begin, start), *own]
         found[number] += map(_attribute, own)
         last = places[number - 1][1] if number else 0
-        status = _of_it(document.text, end, min(following, _sentence_end(document, sentence + 1))) or _status(
+        status = _of_it(text, end, min(following, _sentence_end(document, sentence + 1)), telling) or _status(
             document, sentence, (last, start, end), min(stop, following), told
         )
         if status is not None:
             found[number].append(status)
-    _share_status(document.text, places, found, told)
-    _share_counts(document.text, places, found)
+    _share_status(text, places, found, told)
+    _share_counts(text, places, found)
     return [_settled(own) for own in found]
-
-
-def _parts(document: Document, start: int, end: int) -> list[Part]:
-    """Parts between two characters."""
-    words = document.words
-    first = bisect_left(words.starts, start)
-    norms = words.norms[first : bisect_left(words.starts, end, lo=first)]
-    return list(parts_of(document.text, start, end, norms)) if norms else []
 
 
 # What follows one of these words is no longer said of the medication: "tried Advair but got vaginal irritation".
@@ -102,12 +103,15 @@ _TAKING = r"he|she|the patient|patient|(?:is|was|were) (?:taken|given|administer
 _PARTED = re.compile(
     rf"\b(?:but|because|although|however|since|whereas|who|which(?! (?:{_TAKING})\b))\b", re.IGNORECASE
 )
+_PARTING_WORDS = words_of(
+    "but because although however since whereas who which who'd who'll who've who're which'd which'll"
+).norms
 
 
-def _reach(text: str, end: int, stop: int) -> int:
+def _reach(text: str, end: int, stop: int, telling: Telling) -> int:
     """How far from a name its parts may stand."""
     limit = min(stop, end + _AFTER)
-    parted = _PARTED.search(text, end, limit)
+    parted = _PARTED.search(text, end, limit) if stands_between(telling[PARTED], end, limit) else None
     return parted.start() if parted else limit
 
 
@@ -199,9 +203,35 @@ _STATUS_REACH = 100
 
 @cache
 def _cues(side: str) -> re.Pattern[str]:
-    cues = [(pattern, status) for pattern, status, own, _source in rows("medication_status.tsv", 4) if own == side]
+    cues = [(pattern, status) for pattern, status, own, *_rest in rows("medication_status.tsv", 5) if own == side]
     names = {f"{status}_{number}": pattern for number, (pattern, status) in enumerate(cues)}
     return re.compile("|".join(rf"(?P<{name}>\b(?:{pattern})(?!\w))" for name, pattern in names.items()), re.IGNORECASE)
+
+
+@cache
+def _classes_of_words() -> NDArray[np.int64]:
+    """Bits of the kinds that `prescription_kernels` names, by the number of a word."""
+    words: dict[int, set[str]] = {kind: set(found) for kind, found in telling_words().items()}
+    words[PARTED], words[STATUS] = set(_PARTING_WORDS), set(_STATUS_WORDS)
+    for _pattern, _status, side, first, _source in rows("medication_status.tsv", 5):
+        words.setdefault(_SIDES[side], set()).update(words_of(first).norms)
+    classes: dict[str, int] = {}
+    for kind, found in words.items():
+        for word in found:
+            classes[word] = classes.get(word, 0) | 1 << kind
+    return by_number(classes, np.int64)
+
+
+_SIDES = {"before": BEFORE, "after": AFTER, "it": IT}
+
+
+def telling_places(document: Document) -> Telling:
+    """Where in a note what is said of medications may begin."""
+    columns = document.columns
+    found, counts = prescription_kernels.telling_places(
+        code_points(document.text), columns.starts, columns.ends, columns.numbers, _classes_of_words()
+    )
+    return [row[:count].tolist() for row, count in zip(found, counts.tolist(), strict=True)]
 
 
 # What is not done, or may be, is no status: "has not been taking", "cannot be taken off", "may be stopped".
@@ -221,8 +251,12 @@ _ALLERGY = re.compile(r"[\s-]+(allerg(?:y|ies|ic)\b)", re.IGNORECASE)
 
 @dataclass(slots=True)
 class _Told:
-    """What was told after names so far: the places of such cues, and by the start of a name its status."""
+    """What was told after names so far: the places of such cues, and by the start of a name its status.
 
+    telling: where cues may begin.
+    """
+
+    telling: Telling
     cues: list[Place] = field(default_factory=list)
     of: dict[int, Attribute] = field(default_factory=dict)
 
@@ -235,22 +269,22 @@ def _status(
     places: end of the medication before, start and end of this one. A change is of one medication, all else may be said
     of several: "increase Lasix, Lovenox daily". What was told after another name is that name's alone.
     """
-    text, (before, start, end) = document.text, places
-    word = bisect_right(document.words.starts, start) - 1
+    text, starts, (before, start, end) = document.text, document.words.starts, places
+    word = bisect_right(starts, start) - 1
     first = max(bisect_left(document.sentence, sentence, hi=word), word - _STATUS_REACH)
     last = min(bisect_right(document.sentence, sentence, lo=word), word + _STATUS_REACH)
-    if _STATUS_WORDS.isdisjoint(document.words.norms[first:last]):
+    if not stands_between(told.telling[STATUS], starts[first], starts[last - 1] + 1):
         return _by_section(document, word)
     if allergy := _ALLERGY.match(text, end):
         return Attribute("status", *allergy.span(1), "allergy")
-    for match in _cues("after").finditer(text, end, stop):
+    for match in matches_between(_cues("after"), text, told.telling[AFTER], end, stop):
         if not _is_denied(text, end, match.start()) and not _OTHER_MATTER.search(text, end, match.start()):
             told.cues.append(match.span())
             told.of[start] = _said(match)
             return told.of[start]
-    begin = document.words.starts[first]
+    begin = starts[first]
     nearest = None
-    for match in _cues("before").finditer(text, begin, start):
+    for match in matches_between(_cues("before"), text, told.telling[BEFORE], begin, start):
         if not any(match.start() < cue[1] and cue[0] < match.end() for cue in told.cues):
             nearest = match
     if (
@@ -267,10 +301,10 @@ _IT_REACH = 160
 _IF = re.compile(r"\b(?:if|unless|when|until)\b|\n", re.IGNORECASE)
 
 
-def _of_it(text: str, end: int, stop: int) -> Attribute | None:
+def _of_it(text: str, end: int, stop: int, telling: Telling) -> Attribute | None:
     """What this sentence or the next says of "it", before another medication is named: "She stopped taking it"."""
     limit = min(stop, end + _IT_REACH)
-    match = _cues("it").search(text, end, limit)
+    match = next(matches_between(_cues("it"), text, telling[IT], end, limit), None)
     if match is None or _is_denied(text, end, match.start()) or _IF.search(text, end, match.end() + 4):
         return None
     return _said(match)

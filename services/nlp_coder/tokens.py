@@ -6,6 +6,7 @@ import re
 import sys
 import unicodedata
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -149,6 +150,26 @@ def matches_from(pattern: re.Pattern[str], text: str, positions: Iterable[int]) 
     free = 0
     for position in positions:
         match = pattern.match(text, position) if position >= free else None
+        if match is not None:
+            free = match.end()
+            yield match
+
+
+def stands_between(places: Sequence[int], start: int, end: int) -> bool:
+    """Whether one of ascending places is at `start` or after it and before `end`."""
+    index = bisect_left(places, start)
+    return index < len(places) and places[index] < end
+
+
+def matches_between(
+    pattern: re.Pattern[str], text: str, places: Sequence[int], start: int, end: int
+) -> Iterator[re.Match[str]]:
+    """What `pattern.finditer(text, start, end)` finds. places: ascending, all that a match may begin at."""
+    free = start
+    for index in range(bisect_left(places, start), len(places)):
+        if places[index] >= end:
+            return
+        match = pattern.match(text, places[index], end) if places[index] >= free else None
         if match is not None:
             free = match.end()
             yield match
