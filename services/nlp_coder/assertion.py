@@ -5,7 +5,7 @@ ConText: Harkema et al. 2009; NegEx: Chapman et al. 2001.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
@@ -90,7 +90,7 @@ def _head_of(mention: WordSpan, triggers: Sequence[Trigger], *, is_asked: bool) 
     first, last = mention
     if last - first == 1:
         return mention
-    for index in range(bisect_left(triggers, first, key=_start_of), len(triggers)):
+    for index in range(_first_from(triggers, first), len(triggers)):
         start, end, rule = triggers[index]
         effect = rule.forward
         if is_asked and start == first and effect is not None and effect.bare and effect.categories[0] == "no_change":
@@ -134,14 +134,19 @@ def _within_reach(mention: WordSpan, triggers: Sequence[Trigger]) -> tuple[Seque
 
     What is farther than any reach ends only what is farther still.
     """
-    middle = bisect_left(triggers, mention[0], key=_start_of)
-    first = bisect_left(triggers, mention[0] - FORWARD_REACH, hi=middle, key=_end_of)
-    after = bisect_left(triggers, mention[1], lo=middle, key=_start_of)
-    last = bisect_right(triggers, mention[1] + BACKWARD_REACH, lo=after, key=_start_of)
+    farthest = mention[0] - FORWARD_REACH
+    middle = _first_from(triggers, mention[0])
+    first = 0 if triggers[0].end >= farthest else bisect_left(triggers, farthest, hi=middle, key=_end_of)
+    after = _first_from(triggers, mention[1], middle)
+    last = _first_from(triggers, mention[1] + BACKWARD_REACH + 1, after)
     return triggers[first:middle], triggers[after:last]
 
 
-_start_of = attrgetter("start")
+def _first_from(triggers: Sequence[Trigger], word: int, low: int = 0) -> int:
+    """Index of the first trigger that begins at a word or after it. Tuples are compared: a key is asked in Python."""
+    return bisect_left(triggers, (word,), low)
+
+
 _end_of = attrgetter("end")
 
 
@@ -186,8 +191,8 @@ def _with_statement(active: Active, trigger: Trigger, effect: Effect, clauses: S
 
 def _without_clause(active: Active, mention: WordSpan, triggers: Sequence[Trigger], clauses: Sequence[int]) -> Active:
     """What still speaks of a mention that has a verb of its own: "no pneumonia and [heart is enlarged]"."""
-    start = bisect_left(triggers, mention[0], key=_start_of)
-    inside = triggers[start : bisect_left(triggers, mention[1], lo=start, key=_start_of)]
+    start = _first_from(triggers, mention[0])
+    inside = triggers[start : _first_from(triggers, mention[1], start)]
     if not any(one.rule.forward is not None and one.rule.forward.categories[0] == "verb" for one in inside):
         return active
     is_linked = start > 0 and triggers[start - 1].end == mention[0] and _is_link(triggers[start - 1])
@@ -290,7 +295,7 @@ def _follows_comma(trigger: Trigger, clauses: Sequence[int]) -> bool:
 
 def _leads_to_or(trigger: Trigger, triggers: Sequence[Trigger]) -> bool:
     """Whether a list goes on to its "or" with no new statement before it."""
-    for index in range(bisect_right(triggers, trigger.start, key=_start_of), len(triggers)):
+    for index in range(_first_from(triggers, trigger.start + 1), len(triggers)):
         effect = triggers[index].rule.forward
         if effect is not None and effect.categories[0] == "or":
             return True

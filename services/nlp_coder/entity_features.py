@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import accumulate
 from pathlib import Path
+from string import ascii_lowercase, ascii_uppercase
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -34,7 +35,6 @@ COLUMNS, PLACES = 4, 3
 MAX_WORDS, OVERLAP = 2048, 16
 WORDS_STEP = 64
 _DIGIT = re.compile(r"\d")
-_UPPER, _LOWER, _OTHER = re.compile(r"[A-Z]"), re.compile(r"[a-z]"), re.compile(r"[^Xx0'\u2019.+-]")
 _RUN = re.compile(r"(.)\1{2,}")
 _MOST_FORMS = 65536
 
@@ -42,13 +42,26 @@ _MOST_FORMS = 65536
 def lexical(word: str) -> str:
     """A word as the vocabulary knows it: lower case, without a possessive, every digit a nought."""
     plain = word.lower().removesuffix("'s").removesuffix("\u2019s")
-    return _DIGIT.sub("0", plain)
+    return plain if plain.isalpha() else _DIGIT.sub("0", plain)
 
 
 def shape(word: str) -> str:
     """Its capitals, digits and others, runs cut to two: "Xx", "XX0", "xx"."""
-    plain = _LOWER.sub("x", _UPPER.sub("X", word.replace("X", "A").replace("x", "a")))
-    return _RUN.sub(r"\1\1", _OTHER.sub("u", _DIGIT.sub("0", plain)))
+    return _RUN.sub(r"\1\1", word.translate(_SHAPES))
+
+
+class _Shapes(dict[int, str]):
+    """What stands for a character in a shape."""
+
+    def __missing__(self, character: int) -> str:
+        stands = self[character] = "0" if chr(character).isdecimal() else "u"
+        return stands
+
+
+_SHAPES = _Shapes(
+    {ord(own): stands for each, stands in ((ascii_uppercase, "X"), (ascii_lowercase, "x")) for own in each}
+    | {ord(own): own for own in "'\u2019.+-"}
+)
 
 
 def hashed(text: str, buckets: int) -> int:
@@ -132,34 +145,38 @@ class EntityVocabulary:
         about: NDArray[np.int64] = forms.about.take(found, axis=0)
         if found.min(initial=0) >= 0:
             return about
-        new = np.flatnonzero(found < 0).tolist()
+        new = np.flatnonzero(found < 0)
         with self._growing:
             if self._count + len(new) > _MOST_FORMS:
                 self._forms, self._count = _no_forms(), 0
-            # Numbers that equal words share hold among the words that are remembered together.
-            for word in new if self._forms is forms else range(len(found)):
-                first, last = int(starts[word]), int(ends[word])
-                about[word] = self._learnt(text[first:last], characters, first, last)
+            if self._forms is not forms:
+                # Numbers that equal words share hold among the words that are remembered together.
+                new = np.arange(len(found))
+            about[new] = self._learnt(text, characters, starts[new], ends[new])
         return about
 
-    def _learnt(self, surface: str, characters: CodePoints, first: int, last: int) -> NDArray[np.int64]:
-        """What is known of a word, which is remembered; the lock is held."""
-        forms, number = self._forms, self._count
-        known = kernels.forms_in(characters, np.array([first]), np.array([last]), *forms[:3])[0]
-        about: NDArray[np.int64]
-        if known >= 0:
-            about = forms.about[known]
-            return about
-        word = lexical(surface)
+    def _learnt(
+        self, text: str, characters: CodePoints, starts: NDArray[np.int64], ends: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """What is known of words, which are remembered, each once; the lock is held."""
+        forms, first = self._forms, self._count
+        surfaces = [text[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+        places = {surface: index for index, surface in enumerate(surfaces)}
+        chosen = list(places.values())[: _MOST_FORMS - first]
+        about = np.array([self._known(surface) for surface in places], dtype=np.int64)
+        self._count = first + len(chosen)
+        forms.about[first : self._count] = about[: len(chosen)]
+        entity_kernels.add_forms(characters, starts[chosen], ends[chosen], forms.table, forms.pool, forms.bounds, first)
+        rows = dict(zip(places, range(len(places)), strict=True))
+        found: NDArray[np.int64] = about[[rows[surface] for surface in surfaces]]
+        return found
+
+    def _known(self, surface: str) -> tuple[int, ...]:
+        """Of a word, see `entity_kernels.model_input`."""
+        word, numbers = lexical(surface), self._forms.numbers
         own = self.ids.get(word, 0)
         rows = (own, 0) if own else self.affixes(word)
-        same = forms.numbers.setdefault(word, len(forms.numbers))
-        about = np.array([*rows, hashed(shape(surface), SHAPES), same, key_of(norm_of(surface))], dtype=np.int64)
-        if number < _MOST_FORMS:
-            forms.about[number] = about
-            kernels.add_form(characters, first, last, forms.table, forms.pool, forms.bounds, number)
-            self._count = number + 1
-        return about
+        return *rows, hashed(shape(surface), SHAPES), numbers.setdefault(word, len(numbers)), key_of(norm_of(surface))
 
 
 @dataclass(frozen=True, slots=True)

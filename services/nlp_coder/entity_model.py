@@ -23,7 +23,6 @@ from services.nlp_coder.entity_features import (
     load_entity_vocabulary,
     padded,
     windows_of,
-    words_length,
 )
 from services.nlp_coder.joining_kernels import (
     ANATOMY,
@@ -65,6 +64,8 @@ MEANINGS: Mapping[tuple[str, str], int] = {
 }
 # Words of an inference, padding included; more would fill no larger product better.
 MOST_WORDS = 8192
+# Words in which the notes of one call may differ.
+_COMPANY = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,8 @@ _NO_WORD = EntityInput(np.zeros((1, COLUMNS), dtype=np.int32), np.zeros((1, PLAC
 
 
 def _length(window: EntityInput) -> int:
-    return words_length(len(window.ids))
+    """Notes of about one length share a call, which pads them to the longest."""
+    return -(-len(window.ids) // _COMPANY) * _COMPANY
 
 
 def _rows_of_length(length: int) -> int:

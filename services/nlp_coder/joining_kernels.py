@@ -338,8 +338,10 @@ def messages(
     each row. parts: what is said of them, in the order of the rows, int64 [P, 3], row, start and end, the rest of each
     in `said`. Text i is from bounds[i] to bounds[i + 1].
     """
+    # Of an entity beside its names and parts: most bytes of any.
+    most = (kind_bounds[1:] - kind_bounds[:-1]).max() + (reading_bounds[1:] - reading_bounds[:-1]).max()
     longest = len(names) + len(said) + len(parts) * (_SPAN_BYTES + 2 * _LENGTH_BYTES)
-    longest += len(rows) * (len(kinds) + len(readings) + _SPAN_BYTES + 2 * _LENGTH_BYTES)
+    longest += len(rows) * (most + _SPAN_BYTES + 2 * _LENGTH_BYTES)
     buffer = np.empty(longest, dtype=np.uint8)
     body = np.empty(longest, dtype=np.uint8)
     part = np.empty(longest, dtype=np.uint8)
