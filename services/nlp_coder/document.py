@@ -36,6 +36,7 @@ _NO_ALLERGY = re.compile(
     re.IGNORECASE,
 )
 _PREFIXED = ("non", "non-")
+_NO_TRIGGERS = 0, 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +92,27 @@ class Document:
 
     def reading(self, first: int, last: int, *, is_asked: bool = False) -> Reading:
         """How the words from `first` up to but not including `last` read. is_asked: somebody else chose them."""
-        sentence = self.sentence[first]
-        own = self.triggers[sentence] if sentence in self.triggers.speaking else ()
-        section = self.sections[self.section[first]]
-        name = self._told_by(section, first) if section.name in _LOOKED_INTO else section.name
-        is_telling = name in assertion.TELLING_SECTIONS
-        if not own and not is_telling and not self.has_question:
-            return PLAIN
-        header = self._header(section) if is_telling else None
-        reading = assertion.reading_of((first, last), own, name, self.clauses, header, is_asked=is_asked)
-        return _questioned(self, first, last, reading) if self.has_question and reading.status == "present" else reading
+        return self.readings([(first, last)], is_asked=is_asked)[0]
+
+    def readings(self, mentions: Sequence[WordSpan], *, is_asked: bool = False) -> list[Reading]:
+        """How each of some mentions reads. is_asked: somebody else chose their words."""
+        found, asked, rows = [PLAIN] * len(mentions), [], []
+        for index, (first, last) in enumerate(mentions):
+            section, sentence = self.sections[self.section[first]], self.sentence[first]
+            name = self._told_by(section, first) if section.name in _LOOKED_INTO else section.name
+            is_spoken = sentence in self.triggers.speaking
+            if is_spoken or self.has_question or name in assertion.TELLING_SECTIONS:
+                asked.append((index, section, name))
+                rows.append((first, last, *(self.triggers.of(sentence) if is_spoken else _NO_TRIGGERS)))
+        if not asked:
+            return found
+        said = assertion.said_of(rows, self.triggers, self.columns.clauses, is_asked=is_asked)
+        for row, (index, section, name) in enumerate(asked):
+            header = self._header(section) if name in assertion.TELLING_SECTIONS else None
+            reading = assertion.decided(said.get(row, {}), name, header)
+            is_open = self.has_question and reading.status == "present"
+            found[index] = _questioned(self, *mentions[index], reading) if is_open else reading
+        return found
 
     def reading_of_span(self, start: int, end: int) -> Reading:
         """How the words that the characters `start` to `end` touch read; plain where there are none.
@@ -181,7 +193,8 @@ def _lead_lists(text: str, starts: list[int], by_sentence: Triggers) -> None:
     for match in _LIST_LEAD.finditer(text):
         lead = sentences.sentence_of(starts, match.start())
         item = lead + 1
-        while by_sentence[lead] and item < len(starts) and _LIST_ITEM.match(text, starts[item]):
+        first, last = by_sentence.of(lead)
+        while last > first and item < len(starts) and _LIST_ITEM.match(text, starts[item]):
             by_sentence.lead(lead, item)
             item += 1
             if item < len(starts) and "\n\n" in text[starts[item - 1] : starts[item]]:

@@ -246,10 +246,12 @@ def _named(drugs: Sequence[DrugMention], document: Document) -> tuple[NDArray[np
 
 def _readings(found: Sequence[Sequence[int]], note: ReadNote) -> list[Reading]:
     """How each entity reads; most stand in a sentence, and a section, that says nothing of what is in it."""
+    asked = [row for row in found if row[IS_ASKED]]
+    answers = iter(note.document.readings([(row[FIRST], row[LAST]) for row in asked], is_asked=True))
     return [
         note.mentions[row[MENTION]].reading
         if row[ORIGIN] == DICTIONARY
-        else _reading(row, note.document)
+        else _reading(row, next(answers), note.document)
         if row[IS_ASKED]
         else PLAIN
         for row in found
@@ -260,8 +262,8 @@ def _readings(found: Sequence[Sequence[int]], note: ReadNote) -> list[Reading]:
 _NEEDED = frozenset({"as needed", "if needed", "when needed"})
 
 
-def _reading(row: Sequence[int], document: Document) -> Reading:
-    reading = document.reading(row[FIRST], row[LAST], is_asked=True)
+def _reading(row: Sequence[int], reading: Reading, document: Document) -> Reading:
+    """The same of a medication, of which a trigger may say something else."""
     if row[TYPE] != MEDICATION or reading.trigger is None:
         return reading
     first, last = reading.trigger

@@ -77,12 +77,15 @@ def read_note(text: str, reader: Reader) -> ReadNote:
     """Read `text`. Pure; never raises on any text."""
     document = read(text, reader.grammar)
     found, norms = find_mentions(reader.dictionary, document), document.words.norms
-    mentions = [
-        ReadMention(
-            mention, document.reading(mention.first, mention.last), " ".join(norms[mention.first : mention.last])
-        )
+    kept = [
+        mention
         for mention in found
         if mention.code and not document.in_header(mention.first) and not _is_done_now(mention, document)
+    ]
+    readings = document.readings([(mention.first, mention.last) for mention in kept])
+    mentions = [
+        ReadMention(mention, reading, " ".join(norms[mention.first : mention.last]))
+        for mention, reading in zip(kept, readings, strict=True)
     ]
     silent = [mention for mention in found if not mention.code]
     return ReadNote(document, mentions, _loose(document, mentions, silent, reader), gathered(mentions))
@@ -95,11 +98,12 @@ def _loose(
     hidden = hidden_words(mentions, len(document.words))
     for mention in silent:
         hidden[mention.first : mention.last] = b"\x01" * (mention.last - mention.first)
-    found = find_loose(reader.loose, document, hidden)
+    found = list(find_loose(reader.loose, document, hidden))
+    readings = document.readings([(one.mention.first, one.mention.last) for one in found])
     return [
         one
-        for one in found
-        if is_patients(document.reading(one.mention.first, one.mention.last))
+        for one, reading in zip(found, readings, strict=True)
+        if is_patients(reading)
         and not _is_done_now(one.mention, document)
         and not _is_excluded(one.mention, mentions, reader.code_set)
     ]

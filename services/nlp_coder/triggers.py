@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import product
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.nlp_coder import kernels
+from services.nlp_coder import assertion_kernels, kernels
 from services.nlp_coder.data_files import rows
 from services.nlp_coder.numbered import Trie, flags, number_of, trie_of
 from services.nlp_coder.tokens import row_of, words_of
@@ -46,6 +46,7 @@ Category = Literal[
     "given",
     "cause",
 ]
+CATEGORIES: tuple[Category, ...] = get_args(Category)
 Direction = Literal["forward", "backward"]
 # Normalised words.
 Phrase: TypeAlias = tuple[str, ...]
@@ -60,8 +61,7 @@ THAT = "that"
 # Reach across commas only along a list with its "and": "rash, edema and cough were denied".
 LIST = "list"
 # Longest reach of any trigger, in words; local, beyond it the reading is a guess.
-FORWARD_REACH = 30
-BACKWARD_REACH = 12
+FORWARD_REACH, BACKWARD_REACH = assertion_kernels.FORWARD_REACH, assertion_kernels.BACKWARD_REACH
 # Negations whose list ends where an adjective begins another finding: "no pneumothorax, small effusion".
 _BARE_NEGATIONS = frozenset({"no", "nil", "without", "w", "-", "0"})
 # Signs that only count before a word.
@@ -106,19 +106,12 @@ class Rule:
         object.__setattr__(self, "speaks", speaks)
 
 
-class Trigger(NamedTuple):
-    """A trigger phrase found at words `start` to `end`."""
-
-    start: int
-    end: int
-    rule: Rule
-
-
 @dataclass(frozen=True, slots=True)
 class TriggerTable:
     """The rules of all phrases, which of them do nothing but keep shorter ones from being read, and their words.
 
-    `speaks`: as of each rule. `adverbs`: the words, by number, that may stand inside any phrase.
+    `speaks`: as of each rule. `adverbs`: the words, by number, that may stand inside any phrase. `sides` and `effects`:
+    of the rules, as `assertion_kernels` has them.
     """
 
     rules: Sequence[Rule]
@@ -126,6 +119,8 @@ class TriggerTable:
     speaks: NDArray[np.bool_]
     trie: Trie
     adverbs: NDArray[np.bool_]
+    sides: NDArray[np.int64]
+    effects: NDArray[np.int64]
 
 
 def load_triggers() -> TriggerTable:
@@ -149,7 +144,34 @@ def load_triggers() -> TriggerTable:
         numbers.append([number_of(word) for word in words])
     does_nothing = np.array([rule.forward is None and rule.backward is None for rule in rules], dtype=np.bool_)
     speaks = np.array([rule.speaks for rule in rules], dtype=np.bool_)
-    return TriggerTable(rules, does_nothing, speaks, trie_of(numbers), flags(adverbs))
+    return TriggerTable(rules, does_nothing, speaks, trie_of(numbers), flags(adverbs), *_as_rows(rules))
+
+
+def _as_rows(rules: Sequence[Rule]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Effects of each rule by number, and the effects, as `assertion_kernels` has them."""
+    numbers: dict[Effect | None, int] = {None: -1, _DENIED: assertion_kernels.DENIED}
+    sides = [[numbers.setdefault(side, len(numbers) - 1) for side in (rule.forward, rule.backward)] for rule in rules]
+    effects = [effect for effect in numbers if effect is not None]
+    for effect in effects:
+        if len(effect.categories) > 1:
+            rest = replace(effect, categories=effect.categories[1:])
+            if numbers.setdefault(rest, len(effects)) == len(effects):
+                effects.append(rest)
+    found = np.full((len(effects), assertion_kernels.EFFECT), -1, dtype=np.int64)
+    for row, effect in zip(found, effects, strict=True):
+        categories = [CATEGORIES.index(category) for category in effect.categories]
+        row[: len(categories)] = categories
+        row[assertion_kernels.MOST_CATEGORIES : assertion_kernels.REST] = (
+            len(categories), categories[-1], effect.reach, effect.clause_only, effect.outlives_subject, effect.bare,
+            effect.list_only,
+        )  # fmt: skip
+        if len(categories) > 1:
+            row[assertion_kernels.REST] = numbers[replace(effect, categories=effect.categories[1:])]
+    return np.array(sides, dtype=np.int64), found
+
+
+# "No" in "no change" denies whatever stands inside the phrase.
+_DENIED = Effect(("absent",), FORWARD_REACH, clause_only=False, outlives_subject=False, bare=True)
 
 
 def word_classes() -> Mapping[str, str]:
@@ -248,29 +270,31 @@ def _effect(category: str, reach: str, side: Direction, *, bare: bool) -> Effect
     )
 
 
-class Triggers(dict[int, list[Trigger]]):
-    """Those of each sentence, left to right; made when they are asked for, since most sentences hold no mention.
+class Triggers:
+    """Those of a note, left to right, as `assertion_kernels` has them.
 
     speaking: sentences whose triggers say something of mentions.
     """
 
-    def __init__(self, rows: NDArray[np.int64], speaking: NDArray[np.int64], rules: Sequence[Rule]) -> None:
-        """rows: [N, 4], first word, word after the last, rule, sentence, in order. rules: of the table."""
-        super().__init__()
-        self._rows, self._sentences, self._rules = rows, row_of(rows[:, 3]), rules
+    def __init__(self, rows: NDArray[np.int64], speaking: NDArray[np.int64], table: TriggerTable) -> None:
+        """rows: [N, 4], first word, word after the last, rule, sentence, in order. speaking: as of the class."""
+        self.rows, self.table = rows, table
+        self._sentences = row_of(rows[:, 3])
+        self._led: dict[int, tuple[int, int]] = {}
         self.speaking: set[int] = set(speaking.tolist())
 
-    def __missing__(self, sentence: int) -> list[Trigger]:
+    def of(self, sentence: int) -> tuple[int, int]:
+        """The first row of a sentence's triggers, and the row after their last."""
+        if sentence in self._led:
+            return self._led[sentence]
         first = bisect_left(self._sentences, sentence)
-        last = bisect_right(self._sentences, sentence, first)
-        own = self[sentence] = [
-            Trigger(start, end, self._rules[rule]) for start, end, rule, _sentence in self._rows[first:last].tolist()
-        ]
-        return own
+        return first, bisect_right(self._sentences, sentence, first)
 
     def lead(self, sentence: int, item: int) -> None:
         """Have the triggers of a sentence speak of an item, before its own."""
-        self[item] = [*self[sentence], *self[item]]
+        (first, last), (begin, end) = self.of(sentence), self.of(item)
+        self._led[item] = len(self.rows), len(self.rows) + last - first + end - begin
+        self.rows = np.concatenate((self.rows, self.rows[first:last], self.rows[begin:end]))
         if sentence in self.speaking:
             self.speaking.add(item)
 
@@ -290,7 +314,7 @@ def find_triggers(
     rows, speaking = kernels.triggers_in(
         *table.trie, table.does_nothing, table.speaks, table.adverbs, _ANY_WORD, numbers, stops, sentence, is_silent
     )
-    return Triggers(rows, speaking, table.rules)
+    return Triggers(rows, speaking, table)
 
 
 _ANY_WORD = number_of(ANY_WORD)

