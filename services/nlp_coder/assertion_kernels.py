@@ -99,7 +99,7 @@ def _head_of(first, last, rows, low, high, sides, effects, is_asked):
     if last - first == 1:
         return first, last
     for index in range(_first_from(rows, low, high, first, 0), high):
-        start, end, rule = rows[index]
+        start, end, rule = rows[index, 0], rows[index, 1], rows[index, 2]
         forward = sides[rule, 0]
         if is_asked and start == first and forward >= 0 and effects[forward, BARE] and effects[forward, 0] == NO_CHANGE:
             # "No growth": what stands inside the phrase is denied by its first word.
