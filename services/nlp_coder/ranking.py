@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +40,8 @@ NOTHING_FOUND = (0.0, NO_LOGIT, NO_LOGIT, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
 _NO_PATIENTS, _NOT_LOOSE = NOTHING_FOUND[:9], NOTHING_FOUND[10:]
 # Marks, in the statistics of training, a code whose words stood apart.
 LOOSE = "~"
+# A note of as few has no more terms than the model takes in one window: at most a code, a word and a pair for each.
+ONE_WINDOW_WORDS = 1_000
 _SMOOTHING = 2.0
 _UNKNOWN_PRECISION = 0.5
 _UNKNOWN_LOOSE_PRECISION = 0.3
@@ -54,7 +55,7 @@ Hits = Mapping[str, tuple[int, int]]
 class Candidates:
     """Codes that the words of a note name, sorted; `evidence` float32 [codes, len(EVIDENCE)].
 
-    `places`: for each code, the first words of its mentions, ascending.
+    `places`: for each code, the first words of its mentions, ascending; () for a note of `ONE_WINDOW_WORDS` or fewer.
     """
 
     codes: Sequence[str]
@@ -117,12 +118,10 @@ def candidates_of(note: ReadNote, hits: Hits) -> Candidates:
     if not codes:
         return NO_CANDIDATES
     none, words = CodeEvidence(), max(len(note.document.words), 1)
-    # Numbers one after the other: a list of rows takes numpy three times as long.
-    numbers = array("f")
-    for code in codes:
-        numbers.extend(_row(code, evidence.get(code, none), loose.get(code), hits, words))
-    places = [_places(evidence.get(code, none), loose.get(code)) for code in codes]
-    return Candidates(codes, np.frombuffer(numbers, dtype=np.float32).reshape(len(codes), len(EVIDENCE)), places)
+    rows = [_row(code, evidence.get(code, none), loose.get(code), hits, words) for code in codes]
+    is_short = words <= ONE_WINDOW_WORDS
+    places = () if is_short else [_places(evidence.get(code, none), loose.get(code)) for code in codes]
+    return Candidates(codes, np.array(rows, dtype=np.float32), places)
 
 
 def _places(evidence: CodeEvidence, loose: LooseMention | None) -> list[int]:

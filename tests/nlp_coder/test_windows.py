@@ -25,7 +25,7 @@ from services.nlp_coder.features import (
 )
 from services.nlp_coder.handlers import Coder
 from services.nlp_coder.models import joined, merged
-from services.nlp_coder.ranking import EVIDENCE, NO_CANDIDATES, Candidates
+from services.nlp_coder.ranking import EVIDENCE, NO_CANDIDATES, ONE_WINDOW_WORDS, Candidates
 from services.nlp_coder.reading import read_note
 from tests.nlp_coder.fakes import coded
 
@@ -164,6 +164,10 @@ async def test_an_answer_that_leaves_something_out_says_so(
     answer = await coded(coder, text)
     assert answer.truncated
     assert min(len(answer.sections), len(answer.entities), *(len(code.spans) for code in answer.codes)) == 1
+
+
+def test_a_note_without_places_of_its_candidates_is_one_window() -> None:
+    assert 3 * ONE_WINDOW_WORDS <= MAX_OCCURRENCES
 
 
 def test_the_service_sees_the_terms_of_a_note_that_training_sees(coder: Coder) -> None:
