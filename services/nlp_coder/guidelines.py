@@ -6,6 +6,7 @@ Center for Health Statistics).
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -109,11 +110,11 @@ def spoken_of(mentions: Sequence[ReadMention], document: Document, guidelines: G
     statuses = list(status_mentions(document, guidelines.status_terms))
     # A word of a status phrase says nothing else: a "former smoker" is none, and cataract surgery no cataract.
     used = {word for status in statuses for word in range(status.first, status.last)}
-    inside = [read for read in mentions if read.mention.first in used and read.mention.last - 1 in used]
+    inside = [read for read in mentions if read.mention.first in used and read.mention.last - 1 in used] if used else []
     outside = [
         (read, standing_of(read, document, guidelines.standing))
         for read in mentions
-        if read.mention.first not in used or read.mention.last - 1 not in used
+        if not inside or read.mention.first not in used or read.mention.last - 1 not in used
     ]
     standings: list[tuple[ReadMention, Standing]] = [*outside, *((read, _as_status(read)) for read in inside)]
     said = _said(standings, guidelines.code_set)
@@ -193,13 +194,13 @@ def _said(standings: Iterable[tuple[ReadMention, Standing]], code_set: CodeSet) 
 
     Every category that is spoken of has an entry, if only an empty one.
     """
-    said: dict[str, set[Standing]] = {}
+    said: dict[str, set[Standing]] = defaultdict(set)
     for read, standing in standings:
         code = read.mention.code
-        said.setdefault(code[:CATEGORY_CHARACTERS], set())
-        for beginning in {code, _kind_of(code, code_set)}:
-            said.setdefault(beginning, set()).add(standing)
-    return said
+        said[code].add(standing)
+        said[_kind_of(code, code_set)].add(standing)
+        said[code[:CATEGORY_CHARACTERS]]  # an entry, if only an empty one
+    return dict(said)
 
 
 @lru_cache(maxsize=8192)

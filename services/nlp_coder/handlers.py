@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -290,6 +289,7 @@ def _fill(coded: NoteCoded, prepared: _Prepared, answers: _Answers, deps: Coder,
     if wanted.assigned is not None:
         alone = prediction is None
         add_audit(coded, audit(wanted.assigned, prepared.note, codes, deps.auditor, degraded=alone))
-    for origin, count in Counter(code.origin for code in codes if code.selected).items():
-        metrics.CODES.labels(origin).inc(count)
+    selected = [code.origin for code in codes if code.selected]
+    for origin in set(selected):
+        metrics.CODES.labels(origin).inc(selected.count(origin))
     return messages.is_whole(document, entities, codes, prepared.findings)

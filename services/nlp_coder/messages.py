@@ -65,7 +65,7 @@ def is_whole(
     return (
         len(document.sections) <= MOST_SECTIONS
         and len(entities) <= MOST_ENTITIES
-        and all(count <= MOST_SPANS for count in counts)
+        and max(counts, default=0) <= MOST_SPANS
     )
 
 
