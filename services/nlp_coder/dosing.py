@@ -207,6 +207,18 @@ def _dose(match: re.Match[str]) -> Dose:
     return Dose(_number(low), _number(high) if high else None, unit)
 
 
+def _any_of(patterns: Sequence[str]) -> str:
+    """Patterns that each begin with a character of their own, tried in order, those of one beginning together.
+
+    As alternatives of alternatives they are asked for a quarter as often.
+    """
+    by_first: dict[str, list[str]] = {}
+    for pattern in patterns:
+        length = 2 if pattern[0] == "\\" else 1
+        by_first.setdefault(pattern[:length], []).append(pattern[length:])
+    return "|".join(f"{first}(?:{'|'.join(rest)})" for first, rest in by_first.items())
+
+
 def _squeezed(text: str) -> str:
     """Lower case, without full stops, one blank for many."""
     return " ".join(text.lower().replace(".", "").split())
@@ -219,8 +231,8 @@ def _units() -> dict[str, str]:
 
 @cache
 def _dose_pattern() -> re.Pattern[str]:
-    units = "|".join(
-        re.escape(unit).replace("\\ ", r"\s+") for unit in sorted(_units(), key=len, reverse=True) if unit != "%"
+    units = _any_of(
+        [re.escape(unit).replace("\\ ", r"\s+") for unit in sorted(_units(), key=len, reverse=True) if unit != "%"]
     )
     return re.compile(
         rf"(?<![\w./])(?P<low>{_AMOUNT})(?:{_TO}(?P<high>{_AMOUNT}))?(?:\s*-\s*|\s*)"
@@ -250,7 +262,7 @@ def _routes() -> dict[str, str]:
 @cache
 def _route_pattern() -> re.Pattern[str]:
     return re.compile(
-        rf"(?<![\w.])(?:{'|'.join(_written(route) for route in sorted(_routes(), key=len, reverse=True))})(?![\w.]?\w)"
+        rf"(?<![\w.])(?:{_any_of([_written(route) for route in sorted(_routes(), key=len, reverse=True)])})(?![\w.]?\w)"
         r"(?!\s+(?:contrast|dye|fluids?|access|line|site|drug|tubing|irritation|bleeding|discharge|mucosa|cavity|intake|exam)\b)",
         re.IGNORECASE,
     )
@@ -333,7 +345,7 @@ def _frequency_pattern() -> re.Pattern[str]:
             _NAMED.setdefault(_bare(plain), Frequency(*counted, as_needed=needed == "1"))
             phrases.append(plain)
     phrases.sort(key=len, reverse=True)
-    named = "|".join(_frequency_phrase(phrase) for phrase in phrases)
+    named = _any_of([_frequency_phrase(phrase) for phrase in phrases])
     return re.compile(
         rf"(?<![A-Za-z0-9.])(?:{_EVERY}|{_TIMES}|(?P<named>{named}))(?![A-Za-z0-9])|(?P<slash>/(?:day|d|week|wk|month|hr|h)\b)",
         re.IGNORECASE,
