@@ -1,12 +1,19 @@
 """What real notes say of their medications: parts to the right name, statuses, and names that are none."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from vigil.v1.notes_pb2 import Assertion, NoteCoded
 
+from services.nlp_coder.document import load_grammar, read
+from services.nlp_coder.dosing import _frequency_pattern
 from services.nlp_coder.entities import FoundEntity, entities_of
 from services.nlp_coder.entity_model import NOTE, LabelledWords
 from services.nlp_coder.handlers import Coder
+from services.nlp_coder.prescription_kernels import AFTER, BEFORE, IT, OFTEN
+from services.nlp_coder.prescriptions import _cues, telling_places
 from services.nlp_coder.reading import read_note
+from services.nlp_coder.tokens import matches_between
 from tests.nlp_coder.fakes import coded, entity_reader
 from tests.nlp_coder.test_entities import without_model
 
@@ -171,3 +178,22 @@ def test_a_result_is_no_date_and_never_of_the_test_after_it(coder: Coder) -> Non
         ("value", "256 pounds"),
         ("unit", "pounds"),
     ]
+
+
+PIECES = [
+    "b.i.d.", "b.i.d", "b. i. d.", "q8h", "q. 6 h.", "x", "x3", "3", ".5", "one", "a", "in", "the", "morning", "every",
+    "4-6", "hours", "prn", "daily", "times", "/day", "h.s", "at", "bedtime", "was", "started", "re-started", "stopped",
+    "taking", "it", "this", "(hives)", "is", "on", "Given", "given", "during", "has", "been", "held", "d/c'd", "to",
+    "from", "takes", "he", "no", "longer", "went", "off", "of", "Lasix", ",", ".", "\n", "increase", "Allergies:",
+    "causes", "a rash",
+]  # fmt: skip
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=40).map(" ".join))
+def test_what_says_how_often_and_what_happens_begins_only_where_it_may(text: str) -> None:
+    telling = telling_places(read(text, load_grammar()))
+    sides = {BEFORE: _cues("before"), AFTER: _cues("after"), IT: _cues("it")}
+    for kind, pattern in {OFTEN: _frequency_pattern(), **sides}.items():
+        found = [match.span() for match in matches_between(pattern, text, telling[kind], 0, len(text))]
+        assert found == [match.span() for match in pattern.finditer(text)]
