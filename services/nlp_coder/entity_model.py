@@ -14,6 +14,7 @@ from vigil.v1.meta_pb2 import ModelVersion
 
 from services.nlp_coder import entity_kernels
 from services.nlp_coder.batching import Turns
+from services.nlp_coder.document import Document
 from services.nlp_coder.entity_features import (
     COLUMNS,
     PLACES,
@@ -36,6 +37,7 @@ from services.nlp_coder.joining_kernels import (
 )
 from services.nlp_coder.outage import Outage
 from services.nlp_coder.serving import Inference, Model, ServedModel, probabilities
+from services.nlp_coder.short_forms import with_short_forms
 
 NOTE_ENTITIES = "note_entities"
 OUTPUTS = ("scores", "kinds")
@@ -153,10 +155,10 @@ class NoteEntities:
         """A real inference, for readiness. Raises ModelUnavailable, or ValueError for an answer that is none."""
         probabilities(await self.served.probe(), "kinds", NOTE_ENTITIES)
 
-    def spans(self, prediction: EntityPrediction, corpus: str) -> LabelledSpans:
-        """What the heads of a corpus find, as far as its labels mean something here."""
+    def spans(self, prediction: EntityPrediction, document: Document, corpus: str) -> LabelledSpans:
+        """What the heads of a corpus find, as far as its labels mean something here, and the short forms of that."""
         found = [
-            entity_kernels.labelled_spans(prediction.scores, group.first, group.meanings)
+            with_short_forms(document, entity_kernels.labelled_spans(prediction.scores, group.first, group.meanings))
             for group in self.groups
             if group.corpus == corpus and group.is_asked
         ]

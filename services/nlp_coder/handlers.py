@@ -262,7 +262,8 @@ def _entities(prepared: _Prepared, labelled: EntityPrediction | None, deps: Code
         return of_dictionary(prepared.note)
     kind = labelled.kind if labelled is not None else NOTE
     corpus = _FOR_NOTES if kind == NOTE else kind
-    spans = deps.entities.model.spans(labelled, corpus) if labelled is not None else NO_SPANS
+    document = prepared.note.document
+    spans = deps.entities.model.spans(labelled, document, corpus) if labelled is not None else NO_SPANS
     return found_entities(prepared.note, prepared.drugs, spans, kind, deps.entities.tables)
 
 
