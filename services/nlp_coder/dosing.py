@@ -333,6 +333,9 @@ _TIMES = (
     r"(?:/|per|a|each|every)?\s*(?P<each>day|daily|week|weekly)"
 )
 
+# "At once" says how soon.
+_AT_ONCE = r"(?<=\bat\s)once\b(?!\s+(?:a|per|daily|weekly|monthly)\b)"
+
 
 @cache
 def _frequency_pattern() -> re.Pattern[str]:
@@ -347,7 +350,7 @@ def _frequency_pattern() -> re.Pattern[str]:
     phrases.sort(key=len, reverse=True)
     named = _any_of([_frequency_phrase(phrase) for phrase in phrases])
     return re.compile(
-        rf"(?<![A-Za-z0-9.])(?:{_EVERY}|{_TIMES}|(?P<named>{named}))(?![A-Za-z0-9])|(?P<slash>/(?:day|d|week|wk|month|hr|h)\b)",
+        rf"(?<![A-Za-z0-9.])(?:{_EVERY}|{_TIMES}|(?!{_AT_ONCE})(?P<named>{named}))(?![A-Za-z0-9])|(?P<slash>/(?:day|d|week|wk|month|hr|h)\b)",
         re.IGNORECASE,
     )
 

@@ -42,9 +42,23 @@ def load_drugs() -> PhraseTable[Drug]:
 
 
 def drugs_in(document: Document, drugs: PhraseTable[Drug]) -> list[DrugMention]:
-    """Longest names, left to right."""
+    """Longest names, left to right; "piperacillin-tazobactam" is one."""
     found = [DrugMention(*one) for one in matches(drugs, document)]
-    return [_without_strength(_with_number(one, document, drugs), document) for one in found]
+    return _joined([_without_strength(_with_number(one, document, drugs), document) for one in found], document)
+
+
+def _joined(found: list[DrugMention], document: Document) -> list[DrugMention]:
+    """With names that nothing but a hyphen parts as one medication."""
+    kept: list[DrugMention] = []
+    starts, ends = document.words.starts, document.words.ends
+    for one in found:
+        if kept and kept[-1].last == one.first and document.text[ends[one.first - 1] : starts[one.first]] == "-":
+            before = kept[-1].drug
+            drug = Drug(f"{before.ingredients} + {one.drug.ingredients}", before.is_everyday and one.drug.is_everyday)
+            kept[-1] = DrugMention(kept[-1].first, one.last, drug)
+        else:
+            kept.append(one)
+    return kept
 
 
 # A sign that parts words: "Tylenol #3" is a name of its own.

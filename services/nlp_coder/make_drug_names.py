@@ -77,6 +77,8 @@ _WITH_DOSE = frozenset(_WITH_DOSE_TEXT.split()) | frozenset(
 )
 _SEPARATOR = re.compile(r"[;|]")
 _PLAIN = re.compile(r"[a-z][a-z0-9' -]{1,40}[a-z0-9]")
+_ANIMAL = re.compile(r"insulin\b.*\b(?:pork|beef)\b")
+_ANIMAL_TOLD = re.compile(r"\b(?:pork|beef|porcine|bovine)\b")
 # "Fentanyl-25" is fentanyl of that strength.
 _STRENGTH = re.compile(r"[ -]\d+$")
 _MOST_WORDS = 4
@@ -113,6 +115,9 @@ def _named(fda: list[list[str]], bank: list[list[str]]) -> Iterator[tuple[str, t
             names.setdefault(part.strip().lower(), (_ingredient(part.strip().lower(), known), "FDA"))
         together = " + ".join(dict.fromkeys(parts))
         product = row[0].strip().lower()
+        # Brands outlive the animals that old entries name: "Lente insulin" may be of either, or human.
+        if _ANIMAL.match(together) and not _ANIMAL_TOLD.search(product):
+            together = "insulin"
         if names.get(product, ("", ""))[1] != "DrugBank" and (
             product not in names or len(together) < len(names[product][0])
         ):

@@ -65,6 +65,12 @@ CASES = [
     ("Skelaxin 800 mg b.i.d. to t.i.d. p.r.n.", {"Skelaxin": "800 mg, 2-3/d, as needed"}),
     ("Klonopin 4 mg in a.m. and 6 mg at h.s.", {"Klonopin": "4 mg, 1/d, 6 mg, 1/d"}),
     ("MEDS:\nMicronase 2.5 mg Tab PO QAM #30.", {"Micronase": "2.5 mg, oral, 1/d"}),
+    ("Adenosine 6 mg IV was given at once.", {"Adenosine": "6 mg, intravenous, started"}),
+    ("Metformin held for contrast, Lasix 20 mg daily.", {"Metformin": "held", "Lasix": "20 mg, 1/d"}),
+    ("Warfarin, metformin held.", {"Warfarin": "", "metformin": "held"}),
+    ("Lisinopril, held metformin.", {"Lisinopril": "", "metformin": "held"}),
+    ("Piperacillin-tazobactam 4.5 g IV q6h.", {"Piperacillin-tazobactam": "4.5 g, intravenous, 4/d"}),
+    ("Allergies: penicillin - Bactrim.", {"penicillin": "allergy", "Bactrim": "allergy"}),
 ]  # fmt: skip
 
 
@@ -110,6 +116,9 @@ async def test_a_medication_that_is_put_back_is_started(coder: Coder) -> None:
         ("Tylenol No. 3.", "acetaminophen + codeine"),
         ("Tylenol #3 q6h prn.", "acetaminophen + codeine"),
         ("Carboplatin and VP-16.", "etoposide"),
+        ("Velosulin 10 units, then Humulin.", "insulin"),
+        ("Insulin pork 10 units.", "insulin pork"),
+        ("Amoxicillin-clavulanate 875 mg b.i.d.", "amoxicillin + clavulanic acid"),
         ("Robitussin Cough and Cold.", "dextromethorphan + guaifenesin + pseudoephedrine"),
     ],
 )
@@ -153,11 +162,17 @@ def with_spans(coder: Coder, text: str, *spans: tuple[str, str]) -> list[FoundEn
 
 @pytest.mark.parametrize(
     ("words", "label"),
-    [("alert", "Sign_symptom"), ("medication", "Medication"), ("condition", "Diagnostic_procedure")],
+    [
+        ("alert", "Sign_symptom"),
+        ("medication", "Medication"),
+        ("condition", "Diagnostic_procedure"),
+        ("sick contact", "Disease_disorder"),
+    ],
 )
 def test_words_that_name_nothing_are_no_entities(coder: Coder, words: str, label: str) -> None:
-    text = "Alert, with afebrile course; medications as listed; stable condition."
-    assert not with_spans(coder, text, (words, label))
+    text = "Alert, with afebrile course; medications as listed; stable condition; no sick contacts."
+    # The dictionary knows contacts as a status, Z20.9.
+    assert {one.code for one in with_spans(coder, text, (words, label))} == {"Z20.9"}
     assert with_spans(coder, text, ("afebrile", "Sign_symptom"))
 
 
