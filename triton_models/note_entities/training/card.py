@@ -18,6 +18,13 @@ TITLES = {"bc5cdr": "BC5CDR", "ncbi_disease": "NCBI Disease", "chia": "Chia", "m
 WORDS = "all words known", "a word unknown"
 ERRORS = "other edges", "other edges and label", "another label", "not found", "nothing there"
 MOST_PAIRS = 10
+# Systems of comparison.json, and what they are called.
+OTHERS = {
+    "minilm": "MiniLM, fine-tuned",
+    "transformer_from_scratch": "transformer from scratch",
+    "conditional_random_field": "conditional random field",
+    "dictionary_and_rules": "dictionary and rules",
+}
 # The goals, strict and relaxed, where there are any.
 GOALS = {
     ("bc5cdr", ""): (".85", ""),
@@ -36,17 +43,36 @@ def write_tables() -> None:
     held_back = metrics["held_back"]
     fill(
         MODEL / "MODEL_CARD.md",
-        {"figures": _figures(metrics, comparison), "errors": _errors(held_back), "confused": _confused(held_back)},
+        {
+            "compared": _compared(held_back, comparison),
+            "figures": _figures(metrics, comparison),
+            "errors": _errors(held_back),
+            "confused": _confused(held_back),
+        },
     )
     fill(PAGE, {"attachment": _attachment(metrics["attachment"])})
+
+
+def _compared(held: Mapping[str, Any], comparison: Mapping[str, Any]) -> list[str]:
+    """Each system's corpora, and what a note costs."""
+    costs = comparison["costs"]["ms"]
+    rows = [("**convolutions, as served**", *_corpora(held), "", costs["convolutions"])]
+    for key, name in OTHERS.items():
+        cost = (costs.get(f"{key}, {bits}", "") for bits in ("float32", "int8"))
+        rows.append((name, *_corpora(comparison[key]), *cost))
+    header = "strict / relaxed F1, held back", *TITLES.values(), "ms a note, 32 bits", "ms a note, eight bits"
+    return table(header, rows)
+
+
+def _corpora(figures: Mapping[str, Any]) -> list[str]:
+    return [_f1(figures.get(corpus), "") for corpus in TITLES]
 
 
 def _figures(metrics: Mapping[str, Any], comparison: Mapping[str, Any]) -> list[str]:
     systems = {
         "held back": metrics["held_back"],
         "cross-validation": metrics.get("cross_validation"),
-        "dictionary and rules": comparison["dictionary_and_rules"],
-        "conditional random field": comparison.get("conditional_random_field"),
+        **{name: comparison[key] for key, name in OTHERS.items()},
     }
     systems = {name: figures for name, figures in systems.items() if figures}
     header = ("strict / relaxed F1", "gold, held back", "goal", *systems)

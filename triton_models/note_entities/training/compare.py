@@ -2,8 +2,9 @@
 
 VIGIL_TRAINING_DATA=../shared/data python triton_models/note_entities/training/compare.py
 
-Writes `comparison.json`. The field (python-crfsuite, L-BFGS, 60 iterations, L1 .05, L2 .01) has words, affixes, shapes,
-what the dictionary and the names of drugs say, and the same of two words on each side; a model for each corpus.
+Writes `dictionary_and_rules` and `conditional_random_field` of `comparison.json`. The field (python-crfsuite, L-BFGS,
+60 iterations, L1 .05, L2 .01) has words, affixes, shapes, what the dictionary and the names of drugs say, and the same
+of two words on each side; a model for each corpus. Short forms are marked as with the tagger.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ MODEL = HERE.parent
 sys.path[:0] = [str(HERE), str(HERE.parents[2]), str(HERE.parents[2] / "generated")]
 
 import corpus  # noqa: E402 - after the path
+import numpy as np  # noqa: E402
 import pycrfsuite  # noqa: E402
 from corpus import GROUPS, Example, word_spans  # noqa: E402
 from scoring import Scores, SpanOf  # noqa: E402
@@ -32,6 +34,7 @@ from services.nlp_coder.entities import entities_of, load_entity_tables  # noqa:
 from services.nlp_coder.entity_features import lexical, shape  # noqa: E402
 from services.nlp_coder.entity_spans import edges  # noqa: E402
 from services.nlp_coder.reading import ReadNote, load_reader  # noqa: E402
+from services.nlp_coder.short_forms import with_short_forms  # noqa: E402
 
 # What the tables' types are called in each corpus.
 LABELS = {
@@ -55,22 +58,23 @@ def main() -> None:
     examples = [one for one in corpus.load(data, load_reader(), load_drugs()) if one.corpus in GROUPS]
     held = [one for one in examples if one.fold < 0]
     tables = load_entity_tables()
-    found: dict[str, object] = {}
     scores = Scores()
     for one in held:
         scores.add(one, _by_tables(one, tables))
-    found["dictionary_and_rules"] = scores.figures()
     print("dictionary and rules", scores.table(), sep="\n", flush=True)
-    _save(found)
+    save("dictionary_and_rules", scores.figures())
     if "--without-fields" not in sys.argv:
         fields: dict[str, object] = {}
         for name, labels in FIELDS.items():
             fields[name] = _by_field(name, labels, examples, held)
-            _save(found | {"conditional_random_field": fields})
+            save("conditional_random_field", fields)
 
 
-def _save(found: dict[str, object]) -> None:
-    (MODEL / "comparison.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+def save(name: str, figures: Mapping[str, object]) -> None:
+    """Put one system's figures into `comparison.json`; those of the others stay."""
+    path = MODEL / "comparison.json"
+    found = json.loads(path.read_text(encoding="utf-8")) | {name: figures}
+    path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 def _by_tables(example: Example, tables: object) -> list[SpanOf]:
@@ -136,15 +140,17 @@ def _tags(example: Example, labels: Sequence[str]) -> list[str]:
 
 
 def _spans(example: Example, tags: Sequence[str]) -> list[SpanOf]:
-    found, first = [], -1
+    rows, first, labels = [], -1, sorted({tag[2:] for tag in tags})
     for word, tag in enumerate([*tags, "O"]):
         if first >= 0 and not tag.startswith("I-"):
-            label = tags[first][2:]
-            found.append((*edges(example.document, first, word, label), label))
+            rows.append((first, word, labels.index(tags[first][2:])))
             first = -1
         if tag.startswith("B-"):
             first = word
-    return found
+    found = with_short_forms(example.document, np.array(rows, dtype=np.int64).reshape(-1, 3))
+    return [
+        (*edges(example.document, first, last, labels[label]), labels[label]) for first, last, label in found.tolist()
+    ]
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from services.nlp_coder import entity_kernels
 from services.nlp_coder.entity_features import EntityInput, EntityVocabulary, encoded, padded
 from services.nlp_coder.entity_model import KINDS
 from services.nlp_coder.entity_spans import BEGIN, END, INSIDE, SINGLE, edges
+from services.nlp_coder.short_forms import with_short_forms
 
 SEED = 20261128
 WIDTH, DILATIONS = 80, (1, 2, 1)
@@ -38,6 +40,13 @@ KIND_OF = {"mtsamples": "note", "mts_dialog": "note"}
 FINE = 256
 # Of a document, the share of words from which its kind is told in training at least, so that fragments are told too.
 LEAST_SHARE = 0.1
+
+
+class _HasHeads(Protocol):
+    heads: nn.Linear
+
+
+Tagger = TypeVar("Tagger", bound=_HasHeads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,28 +139,48 @@ def _batches(notes: Sequence[Prepared], random: np.random.Generator | None) -> I
     yield from batches
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is trained and how. rate: the greatest rate of learning."""
+
+    kind: type[Network] = Network
+    width: int = WIDTH
+    epochs: int = EPOCHS
+    rate: float = RATE
+
+
+def network_of(known: NDArray[np.float32], vocabulary: EntityVocabulary, plan: Plan) -> Network:
+    """Not yet trained."""
+    words = [0, *vocabulary.ids]
+    affixes = torch.tensor([[0, 0], *(vocabulary.affixes(word) for word in words[1:])])
+    vectors = torch.tensor(np.concatenate([np.zeros((1, known.shape[1]), dtype=np.float32), known]))
+    return plan.kind(vectors, affixes, vocabulary.offsets, plan.width, DILATIONS, groups()[-1].last, len(KINDS))
+
+
 def fit(
-    notes: Sequence[Prepared], known: NDArray[np.float32], vocabulary: EntityVocabulary, seed: int = SEED
+    notes: Sequence[Prepared],
+    known: NDArray[np.float32],
+    vocabulary: EntityVocabulary,
+    seed: int = SEED,
+    plan: Plan = Plan(),
 ) -> Network:
     """Train from scratch. Deterministic on one thread."""
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
-    words = [0, *vocabulary.ids]
-    affixes = torch.tensor([[0, 0], *(vocabulary.affixes(word) for word in words[1:])])
-    vectors = torch.tensor(np.concatenate([np.zeros((1, known.shape[1]), dtype=np.float32), known]))
-    network = Network(vectors, affixes, vocabulary.offsets, WIDTH, DILATIONS, groups()[-1].last, len(KINDS))
+    network = network_of(known, vocabulary, plan)
+    affixes = network.affixes
     # Few rows of the large table are met in a batch; only these move.
     dense = [value for name, value in network.named_parameters() if name != TABLE]
     optimizers = [
-        torch.optim.Adam(dense, lr=RATE, betas=(0.9, 0.99)),
-        torch.optim.SparseAdam([network.table.weight], lr=RATE, betas=(0.9, 0.99)),
+        torch.optim.Adam(dense, lr=plan.rate, betas=(0.9, 0.99)),
+        torch.optim.SparseAdam([network.table.weight], lr=plan.rate, betas=(0.9, 0.99)),
     ]
     turns = [note for note in notes for _turn in range(TURNS.get(note.example.corpus, 1)) if note.targets.max() >= 0]
     others = [note for note in notes if note.targets.max() < 0]
-    steps = EPOCHS * sum(1 for _ in _batches([*turns, *others[: int(len(others) * NOTE_SHARE)]], None))
+    steps = plan.epochs * sum(1 for _ in _batches([*turns, *others[: int(len(others) * NOTE_SHARE)]], None))
     rates = [torch.optim.lr_scheduler.LambdaLR(one, partial(_rate, steps=steps)) for one in optimizers]
     faded = [value.detach().clone() for value in dense]
-    for epoch in range(EPOCHS):
+    for epoch in range(plan.epochs):
         network.train()
         losses = []
         few = [others[index] for index in random.permutation(len(others))[: int(len(others) * NOTE_SHARE)]]
@@ -171,10 +200,10 @@ def fit(
     with torch.no_grad():
         for value, mean in zip(dense, faded, strict=True):
             value.copy_(mean)
-    return _settled(network.eval())
+    return settled(network.eval())
 
 
-def _settled(network: Network) -> Network:
+def settled(network: Tagger) -> Tagger:
     """Heads lend one another what they know of diseases, and what lies outside of all has a little less score.
 
     Both are sums of scores, so that they cost nothing once the weights are added.
@@ -238,6 +267,17 @@ def _loss(
     return loss / mask.sum()
 
 
+def heads_loss(scores: Tensor, targets: NDArray[np.int64]) -> Tensor:
+    """Mean over words of their own corpus' heads. scores: [N, S]. targets: [groups, N], -1 where nothing is known."""
+    loss = scores.new_zeros(())
+    for number, group in enumerate(groups()):
+        rows = np.flatnonzero(targets[number] >= 0)
+        if len(rows):
+            own = scores[torch.from_numpy(rows), group.first : group.last]
+            loss = loss + nn.functional.cross_entropy(own, torch.from_numpy(targets[number, rows]), reduction="sum")
+    return loss / max(1, len(scores))
+
+
 def scores_of(
     network: Network, notes: Sequence[Prepared]
 ) -> Iterator[tuple[Prepared, NDArray[np.float32], NDArray[np.float32]]]:
@@ -257,6 +297,7 @@ def found_in(example: Example, scores: NDArray[np.generic]) -> list[SpanOf]:
     for group in groups():
         if group.corpus == example.corpus:
             whole = np.round(scores * FINE).astype(np.int64) if scores.dtype != np.uint8 else scores
-            for first, last, label in entity_kernels.best_spans(whole, group.first, len(group.labels)).tolist():
+            best = entity_kernels.best_spans(whole, group.first, len(group.labels))
+            for first, last, label in with_short_forms(example.document, best).tolist():
                 found.append((*edges(example.document, first, last, group.labels[label]), group.labels[label]))
     return found

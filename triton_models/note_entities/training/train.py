@@ -49,24 +49,27 @@ CALIBRATION = 64
 def main() -> None:
     """Write the model, what stands beside it, and its figures.
 
-    `--afresh`: make the vectors of words again. `--folds N`: predict so many folds.
+    `--afresh`: make the vectors of words again. `--folds N`: predict so many folds. `--measure`: train nothing, and
+    look at held-back documents with the model that is there, as when rules around it have changed.
     """
     torch.set_num_threads(1)  # the same figures every time
     torch.use_deterministic_algorithms(mode=True, warn_only=True)
     data = Path(os.environ.get("VIGIL_TRAINING_DATA", "../shared/data"))
     started = time.process_time()
     examples = corpus.load(data, load_reader(), load_drugs())
-    words, known, without = _known(data)
+    words, known, without = vectors.kept(data, afresh="--afresh" in sys.argv)
     names = gazetteers.table(data)
     vocabulary = EntityVocabulary({word: row for row, word in enumerate(words, start=1)}, names, "")
     notes = fitting.prepared(examples, vocabulary)
     print(f"{len(notes)} documents, {len(words)} words: {time.process_time() - started:.0f} s", flush=True)
     seen = [note for note in notes if note.example.fold >= 0]
+    held = [note for note in notes if note.example.fold < 0]
+    if "--measure" in sys.argv:
+        kept = json.loads((MODEL / "metrics.json").read_text(encoding="utf-8"))
+        _save(kept | {"held_back": _held_back(held, vocabulary), "attachment": attachment.figures(data)})
+        return
     network = fitting.fit(seen, known, vocabulary)
     digest = _write(network, words, names, seen)
-    held = [note for note in notes if note.example.fold < 0]
-    served, told, recall = _served(held, vocabulary.offsets[1])
-    print("held back", served.table(), told, sep="\n", flush=True)
     metrics = {
         "model": "note_entities",
         "data": "MACCROBAT2020, BC5CDR train and dev, NCBI Disease train, Chia without scopes",
@@ -75,7 +78,7 @@ def main() -> None:
         "words": len(words),
         "names": int(np.count_nonzero(names)),
         "model_sha256": digest,
-        "held_back": served.figures() | {"kinds": told, "recall_by_words": recall},
+        "held_back": _held_back(held, vocabulary),
         "attachment": attachment.figures(data),
         "training_s": round(time.process_time() - started),
     }
@@ -96,19 +99,14 @@ def main() -> None:
         _save(metrics | {"cross_validation": found, "training_s": round(time.process_time() - started)})
 
 
+def _held_back(held: Sequence[Prepared], vocabulary: EntityVocabulary) -> dict[str, object]:
+    served, told, recall = _served(held, vocabulary.offsets[1])
+    print("held back", served.table(), told, sep="\n", flush=True)
+    return served.figures() | {"kinds": told, "recall_by_words": recall}
+
+
 def _save(metrics: dict[str, object]) -> None:
     (MODEL / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
-
-
-def _known(data: Path) -> tuple[list[str], NDArray[np.float32], NDArray[np.bool_]]:
-    """What is known of words, and without which folds; kept in `var/` between runs, since it takes minutes."""
-    kept = HERE.parents[2] / "var" / "training" / "note_entities_words.npz"
-    if not kept.exists() or "--afresh" in sys.argv:
-        words, known, without = vectors.known(data)
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(kept, words=np.array(words), known=known, without=without)
-    found = np.load(kept)
-    return found["words"].tolist(), found["known"], found["without"]
 
 
 Unseen = Sequence[tuple[Prepared, NDArray[np.float32], NDArray[np.float32]]]

