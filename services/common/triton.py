@@ -51,6 +51,14 @@ class CircuitBreaker:
         self.opened_at = self.now()
 
 
+@dataclass(frozen=True, slots=True)
+class _Config:
+    """What is used of a model's configuration."""
+
+    parameters: Mapping[str, str]
+    batched: bool
+
+
 class TritonClient:
     """One connection to Triton, shared by all calls of a service. Use as an async context manager."""
 
@@ -60,7 +68,7 @@ class TritonClient:
         self._places = asyncio.Semaphore(settings.triton_concurrency)
         self._breaker = CircuitBreaker()
         self._versions: dict[str, ModelVersion] = {}
-        self._parameters: dict[str, Mapping[str, str]] = {}
+        self._configs: dict[str, _Config] = {}
 
     async def __aenter__(self) -> Self:
         # gRPC's own reconnect backoff grows to two minutes; a restarted Triton is back in three seconds.
@@ -94,7 +102,7 @@ class TritonClient:
             self._breaker.failed()
             # What comes back after a failure may be another Triton with another model.
             self._versions.clear()
-            self._parameters.clear()
+            self._configs.clear()
             INFERENCES.labels(model, "failed").inc()
             reason = error.status() if isinstance(error, InferenceServerException) else "deadline exceeded"
             raise ModelUnavailable(f"{model}: {reason}") from error
@@ -137,14 +145,21 @@ class TritonClient:
 
     async def model_parameters(self, model: str) -> Mapping[str, str]:
         """The `parameters` of the model's configuration, e.g. its operating points. Raises ModelUnavailable."""
-        if model not in self._parameters:
+        return (await self._config(model)).parameters
+
+    async def is_batched(self, model: str) -> bool:
+        """Whether the model's configuration has dynamic batching: it gains by batches. Raises ModelUnavailable."""
+        return (await self._config(model)).batched
+
+    async def _config(self, model: str) -> _Config:
+        if model not in self._configs:
             try:
                 answer = await self._client.get_model_config(model, client_timeout=self._deadline_s)
             except InferenceServerException as error:
                 raise ModelUnavailable(f"{model}: {error.status()}") from error
-            parameters = answer.config.parameters.items()
-            self._parameters[model] = {name: value.string_value for name, value in parameters}
-        return self._parameters[model]
+            parameters = {name: value.string_value for name, value in answer.config.parameters.items()}
+            self._configs[model] = _Config(parameters, answer.config.HasField("dynamic_batching"))
+        return self._configs[model]
 
 
 def _as_input(name: str, value: NDArray[Any]) -> Any:

@@ -24,6 +24,7 @@ from services.image_router.outage import Outage
 from services.image_router.privacy import keep_values_out_of_logs
 from services.image_router.reading import Reader, probe
 from services.image_router.store import ImageStore, from_threads
+from services.image_router.together import Together
 
 SERVICE = "image-router"
 
@@ -34,7 +35,7 @@ async def main(settings: ImageRouterSettings, clock: Clock = utc_now) -> None:
     health, shared = Health(), settings.shared
     blobs = BlobStore(shared.blob_url)
     async with Producer(shared, SERVICE) as producer, TritonClient(shared) as triton:
-        reader = Reader(triton, settings.max_pixels, Outage(settings.triton_wait_s), settings.preview_side)
+        reader = Reader(Together(triton), settings.max_pixels, Outage(settings.triton_wait_s), settings.preview_side)
         publish = from_threads(producer.publish, asyncio.get_running_loop(), settings.store_deadline_s)
         health.dependency("kafka", producer.check)
         health.dependency("triton", lambda: probe(reader))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from vigil.v1.meta_pb2 import ModelVersion
 
 from services.common.triton import Tensors
-from services.image_router.preprocessing import PREPARATIONS, model_input
+from services.image_router.preprocessing import PREPARATIONS, Box, Shown, shown
 
 
 class Triton(Protocol):
@@ -64,14 +64,16 @@ class ImageModel:
 class Answer:
     """One picture's answer. probabilities: by label. heatmap: (h, w), logit that each place adds, None without labels.
 
-    outline: (h, w), probability that a place is inside, None when the model outlines nothing. relative_distance: scope
-    distance over its limit; above 1 the picture is unlike what the model was trained on.
+    outline: (h, w), probability that a place is inside, None when the model outlines nothing. part: of the picture,
+    where both maps lie. relative_distance: scope distance over its limit; above 1 the picture is unlike what the model
+    was trained on.
     """
 
     model: ImageModel
     probabilities: tuple[float, ...]
     heatmap: NDArray[np.float32] | None
     outline: NDArray[np.float32] | None
+    part: Box
     relative_distance: float
 
 
@@ -117,8 +119,9 @@ def _numbers(text: str) -> tuple[float, ...]:
     return tuple(float(value) for value in text.split(","))
 
 
-async def ask(triton: Triton, model: ImageModel, tensors: NDArray[np.float32]) -> list[Answer]:
-    """Ask about pictures. tensors: (n, 1, side, side), stacked from `prepared`. Raises ModelUnavailable."""
+async def ask(triton: Triton, model: ImageModel, pictures: Sequence[Shown]) -> list[Answer]:
+    """Ask about pictures, each as `prepared` makes it. Raises ModelUnavailable."""
+    tensors = np.stack([picture.tensor for picture in pictures])
     outputs = await triton.infer(model.version.name, {"image": tensors}, model.outputs)
     distances = outputs["scope_distance"].ravel()
     return [
@@ -127,12 +130,13 @@ async def ask(triton: Triton, model: ImageModel, tensors: NDArray[np.float32]) -
             probabilities=tuple(float(p) for p in outputs["probability"][row]) if model.labels else (),
             heatmap=outputs["heatmap"][row] if model.labels else None,
             outline=outputs["outline"][row] if model.region else None,
+            part=picture.part,
             relative_distance=float(distances[row]) / model.scope_limit,
         )
-        for row in range(len(tensors))
+        for row, picture in enumerate(pictures)
     ]
 
 
-def prepared(model: ImageModel, grey: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The model's input of one picture; see `preprocessing.model_input`. Blocks: call it from a thread."""
-    return model_input(grey, model.side, model.preparation)
+def prepared(model: ImageModel, grey: NDArray[np.float32]) -> Shown:
+    """What the model is shown of one picture; see `preprocessing.shown`. Blocks: call it from a thread."""
+    return shown(grey, model.side, model.preparation)

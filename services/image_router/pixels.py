@@ -14,6 +14,7 @@ from pydicom.pixels.utils import pixel_array
 from pydicom.uid import RLELossless
 
 from services.common.outcomes import Invalid
+from services.image_router.preprocessing import Shown
 from services.image_router.unreadable import UNREADABLE
 from services.image_router.windows import displayed
 
@@ -32,14 +33,14 @@ class Picture:
     """One frame, ready for people and models.
 
     grey: (rows, columns) in [0, 1] as displayed, 1 is white. coloured: whether colour carried information.
-    note: what was put right or left out in reading; empty when nothing was. inputs: what models took of it, by how it
-    was made.
+    note: what was put right or left out in reading; empty when nothing was. inputs: what models were shown of it, by
+    how it was made.
     """
 
     grey: NDArray[np.float32]
     coloured: bool
     note: str = ""
-    inputs: dict[tuple[int, str, str], NDArray[np.float32]] = field(default_factory=dict, compare=False, repr=False)
+    inputs: dict[tuple[int, str, str], Shown] = field(default_factory=dict, compare=False, repr=False)
 
 
 def is_dicom(content: bytes) -> bool:

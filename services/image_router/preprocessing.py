@@ -54,13 +54,25 @@ class Box:
     right: int
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a model is shown of a picture. tensor: (1, side, side) in [0, 1]. part: of the picture, where that lies."""
+
+    tensor: NDArray[np.float32]
+    part: Box
+
+
 def model_input(picture: NDArray[np.float32], side: int, preparation: str = "radiograph") -> NDArray[np.float32]:
+    """The tensor of `shown`, which takes and raises the same."""
+    return shown(picture, side, preparation).tensor
+
+
+def shown(picture: NDArray[np.float32], side: int, preparation: str) -> Shown:
     """A picture as an image model takes it.
 
     picture: (rows, columns), any linear grey scale, brighter is denser. side: pixels of the model's square input.
     preparation: key of `PREPARATIONS`. The aspect ratio is not kept: many training pictures exist only as squares.
-    Returns (1, side, side) in [0, 1]. Raises ValueError for an empty or non-finite picture, or, when equalising, a
-    side that is no multiple of `TILES`.
+    Raises ValueError for an empty or non-finite picture, or, when equalising, a side that is no multiple of `TILES`.
     """
     if picture.ndim != 2 or not picture.size or not np.isfinite(picture).all():  # noqa: PLR2004 - rows and columns
         raise ValueError("a picture has rows and columns of finite grey levels")
@@ -69,7 +81,7 @@ def model_input(picture: NDArray[np.float32], side: int, preparation: str = "rad
     square = resized(levels[box.top : box.bottom, box.left : box.right], side, side)
     if PREPARATIONS[preparation].equalised:
         square = equalised_locally(equalised(square))
-    return square[np.newaxis]
+    return Shown(square[np.newaxis], box)
 
 
 def read_part(picture: NDArray[np.float32], preparation: str) -> Box:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 from vigil.v1.images_pb2 import FindingPlace, ImageFinding, ImageFindings, ImageIdentity, Region, Scope
 from vigil.v1.meta_pb2 import ModelVersion
 
@@ -19,7 +18,7 @@ from services.image_router.models import Answer, ImageModel, Triton, ask, load_m
 from services.image_router.outage import Outage
 from services.image_router.pixels import Picture, dicom_picture, file_picture, is_dicom, read_dicom
 from services.image_router.places import FRONTAL, zones
-from services.image_router.preprocessing import read_part
+from services.image_router.preprocessing import Box, Shown
 from services.image_router.questions import DEFAULT, UNASKED, Choice, choice
 from services.image_router.regions import Geometry, Outlined, outlined
 from services.image_router.rendering import heatmap_png, mask_png, preview_png
@@ -29,7 +28,6 @@ from services.image_router.tags import ImageTags, image_tags
 from services.image_router.upright import AS_SENT, REMEDIES, Remedy
 
 NEVER = 1e-9  # nearer to 0 or 1 no probability is taken
-Tensor = NDArray[np.float32]
 
 
 def _nothing() -> None:
@@ -208,7 +206,7 @@ async def _asked(looked: Looked, picture: Picture, reader: Reader) -> Reading:
     notes = "; ".join(note for note in (looked.by_tags.reason, picture.note, remedy.note) if note)
     chosen = choice(looked.asked, looked.tags, name, frozenset(answer.model.points))
     reading = Reading(Scope(in_scope=True, reason=notes), picture, answer, choice=chosen)
-    outlined_by = DECLARED[name].outlined_by if name in DECLARED else ""
+    outlined_by = DECLARED[name].outlined_by if name in DECLARED and answer.outline is None else ""
     outliner = (await _ask(outlined_by, picture, reader, [remedy]))[0] if outlined_by else answer
     region = await asyncio.to_thread(_region, reading, outliner, looked.geometry)
     found = replace(reading, outliner=outliner, region=region)
@@ -220,8 +218,8 @@ async def _asked(looked: Looked, picture: Picture, reader: Reader) -> Reading:
 async def _nearest(names: Sequence[str], picture: Picture, reader: Reader) -> tuple[Answer, Remedy]:
     tried: list[tuple[Answer, Remedy]] = []
     for remedies in ([AS_SENT], list(REMEDIES)):
-        for name in names:
-            tried += zip(await _ask(name, picture, reader, remedies), remedies, strict=True)
+        answers = await asyncio.gather(*(_ask(name, picture, reader, remedies) for name in names))
+        tried += [pair for of_one in answers for pair in zip(of_one, remedies, strict=True)]
         nearest = min(tried, key=lambda pair: pair[0].relative_distance)
         if nearest[0].relative_distance <= 1:
             return nearest
@@ -232,8 +230,8 @@ async def _ask(name: str, picture: Picture, reader: Reader, remedies: Sequence[R
     """One answer a remedy; maps lie as the picture was sent."""
     model = await load_model(reader.triton, name)
 
-    def inputs() -> Tensor:
-        return np.stack([_input(model, picture, remedy) for remedy in remedies])
+    def inputs() -> list[Shown]:
+        return [_input(model, picture, remedy) for remedy in remedies]
 
     answers = await ask(reader.triton, model, await asyncio.to_thread(inputs))
     return [
@@ -241,12 +239,13 @@ async def _ask(name: str, picture: Picture, reader: Reader, remedies: Sequence[R
             answer,
             heatmap=None if answer.heatmap is None else remedy.undo(answer.heatmap),
             outline=None if answer.outline is None else remedy.undo(answer.outline),
+            part=remedy.undo_part(answer.part, picture.grey.shape),
         )
         for answer, remedy in zip(answers, remedies, strict=True)
     ]
 
 
-def _input(model: ImageModel, picture: Picture, remedy: Remedy) -> Tensor:
+def _input(model: ImageModel, picture: Picture, remedy: Remedy) -> Shown:
     """Made once a picture: models of one kind of image, one that names and one that outlines, take the same."""
     key = model.side, model.preparation, remedy.note
     if key not in picture.inputs:
@@ -259,9 +258,8 @@ def _region(reading: Reading, outliner: Answer, geometry: Geometry) -> Outlined 
     model, picture = outliner.model, reading.picture
     if outliner.outline is None or picture is None or _is_normal(reading.answer):
         return None
-    part = read_part(picture.grey, model.preparation)
     rows, columns = picture.grey.shape
-    return outlined(outliner.outline, model.outline_threshold, part, (rows, columns), geometry)
+    return outlined(outliner.outline, model.outline_threshold, outliner.part, (rows, columns), geometry)
 
 
 def _is_normal(answer: Answer | None) -> bool:
@@ -326,13 +324,13 @@ def render(reading: Reading, preview_side: int) -> Renderings:
     masks = [mask_png(reading.region.mask)] if reading.region else []
     if reading.answer.heatmap is None:
         return Renderings(b"", preview, masks)
-    part = read_part(reading.picture.grey, reading.answer.model.preparation)
     rows, columns = reading.picture.grey.shape
-    return Renderings(heatmap_png(reading.answer.heatmap, rows, columns, part), preview, masks)
+    return Renderings(heatmap_png(reading.answer.heatmap, rows, columns, reading.answer.part), preview, masks)
 
 
 async def probe(reader: Reader) -> None:
     """Readiness: every model answers a real inference. Raises ModelUnavailable, ValueError."""
     for name in MODELS:
         model = await load_model(reader.triton, name)
-        await ask(reader.triton, model, np.full((1, 1, model.side, model.side), 0.5, np.float32))
+        square = np.full((1, model.side, model.side), 0.5, np.float32)
+        await ask(reader.triton, model, [Shown(square, Box(0, model.side, 0, model.side))])

@@ -12,7 +12,8 @@ class Declared:
     modalities: (0008,0060). body_parts: (0018,0015); also looked for as words in the descriptions.
     codes: SNOMED CT or SNOMED-RT anatomic region codes. views: (0018,5101); an absent one is left to the pixels, and
     without any views the tag is not looked at. photometric: (0028,0004). ages: years, for which training pictures
-    exist; empty when their patients' ages are not known. outlined_by: the model that outlines what this one names.
+    exist; empty when their patients' ages are not known. outlined_by: the model that outlines what this one names,
+    when it does not do so itself.
     """
 
     modalities: frozenset[str]

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from services.image_router.preprocessing import Box
+
 Grey = NDArray[np.float32]
 
 
@@ -21,6 +23,16 @@ class Remedy:
     apply: Callable[[Grey], Grey]
     undo: Callable[[Grey], Grey]
     turns: bool = False
+
+    def undo_part(self, part: Box, shape: tuple[int, ...]) -> Box:
+        """Where a part of what was put right lies in the picture as it was sent. shape: of the latter."""
+        if not self.turns:
+            return part
+        inside = self.apply(np.zeros(shape, np.float32))
+        inside[part.top : part.bottom, part.left : part.right] = 1
+        sent = self.undo(inside)
+        down, across = (np.flatnonzero(sent.any(axis)) for axis in (1, 0))
+        return Box(int(down[0]), int(down[-1]) + 1, int(across[0]), int(across[-1]) + 1)
 
 
 def _turned(quarters: int) -> Callable[[Grey], Grey]:

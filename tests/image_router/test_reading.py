@@ -1,5 +1,7 @@
 import io
 import math
+from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -132,7 +134,7 @@ async def test_a_slice_of_the_brain_gets_a_tumour_class_and_a_measured_outline()
     assert likeliest.label == "glioma"
     assert sum(finding.probability for finding in reading.findings) == pytest.approx(1, abs=1e-4)
     [region] = reading.regions
-    assert (region.label, region.model.name) == ("tumour", "brain_mri_segmentation")
+    assert (region.label, region.model.name) == ("tumour", "brain_mri_tumour")
     assert region.area_mm2 == pytest.approx(region.area_fraction * BRAIN.size * 0.81, rel=1e-3)
     assert region.length_mm >= region.width_mm > 0
     assert "the patient's" in region.position or "middle" in region.position or "centre" in region.position
@@ -150,6 +152,31 @@ async def test_what_was_outlined_in_a_turned_slice_lies_where_it_was_sent() -> N
     assert turned.region is not None
     same = np.rot90(upright.mask) & turned.region.mask
     assert 2 * same.sum() / (upright.mask.sum() + turned.region.mask.sum()) > 0.95
+
+
+async def test_an_inverted_slice_is_outlined_and_its_heat_lies_where_those_of_the_slice_do() -> None:
+    upright = await read_image(brain_slice(BRAIN), reader())
+    inverted = await read_image(brain_slice(np.invert(BRAIN)), reader())
+    assert "black and white had been exchanged" in inverted.scope.reason
+    assert upright.region is not None
+    assert inverted.region is not None
+    assert inverted.region.box == pytest.approx(upright.region.box, abs=0.02)
+    heat, same = (np.asarray(Image.open(io.BytesIO(render(one, 0).heatmap)), np.float32) for one in (upright, inverted))
+    assert np.corrcoef(heat.ravel(), same.ravel())[0, 1] > 0.99
+
+
+async def test_a_model_that_names_but_does_not_outline_is_helped_by_the_one_that_does() -> None:
+    class Naming(LocalModels):
+        async def model_parameters(self, model: str) -> Mapping[str, str]:
+            known = await super().model_parameters(model)
+            return {**known, "region": ""} if model == "brain_mri_tumour" else known
+
+    apart = await read_image(brain_slice(BRAIN), replace(reader(), triton=Naming()))
+    at_once = await read_image(brain_slice(BRAIN), reader())
+    assert [region.model.name for region in apart.regions] == ["brain_mri_segmentation"]
+    assert apart.region is not None
+    assert at_once.region is not None
+    assert (apart.region.mask == at_once.region.mask).all()
 
 
 async def test_a_model_that_only_outlines_can_be_asked_for_by_name() -> None:

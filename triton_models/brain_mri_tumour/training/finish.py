@@ -22,7 +22,7 @@ def finish(  # noqa: PLR0917 - what publishing needs
 ) -> None:
     """The network of the first judged fold is served: the one whose figures are known. check: its scope check.
 
-    outliner: model that the outline goes to; empty when it stays with the findings.
+    outliner: name of a second model that only outlines, for who wants no more; empty for none.
     """
     network = oof.runs[min(oof.runs)].network
     temperature = temperature_of(oof.logits, m.labels[np.isin(m.folds, list(oof.runs))])
@@ -33,9 +33,8 @@ def finish(  # noqa: PLR0917 - what publishing needs
         "lows": ",".join(str(points[name]["low"]) for name in task.classes),
     }
     outlining = {"region": task.region, "outline_threshold": str(metrics["outlines"]["threshold"])}
-    outputs = ["probability", "heatmap", *([] if outliner else ["outline"]), "scope_distance"]
-    served = Served(network, temperature, task.normal, check, outputs)
-    publish(task.name, task, served, named if outliner else named | outlining, metrics | {"temperature": temperature})
+    served = Served(network, temperature, task.normal, check, ["probability", "heatmap", "outline", "scope_distance"])
+    publish(task.name, task, served, named | outlining, metrics | {"temperature": temperature})
     seen = m.part(np.flatnonzero(np.isin(m.folds, list(oof.runs))))
     draw_reliability(task.name, metrics["reliability"])
     draw_page(task, seen, oof, refused_inputs(task, m, oof.runs[min(oof.runs)], check))
