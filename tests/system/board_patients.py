@@ -29,6 +29,8 @@ WELL = {"resp_rate": 16, "spo2": 97, "sbp": 122, "heart_rate": 74, "temperature"
 ILL = WELL | {"resp_rate": 27, "spo2": 88, "heart_rate": 124}
 UNITS = {"spo2": "%", "sbp": "mm[Hg]", "temperature": "Cel", "gcs": "{score}"}
 
+UNSURE = ImageFinding(label="pneumonia", probability=0.4, threshold=0.5, verdict="cannot_tell")
+
 Message = Encounter | ObservationsReceived | NoteCoded | ImageFindings | PatientRisk
 
 
@@ -117,7 +119,7 @@ class Patient:
         ).spans.append(span_of("effusion"))
         self.send(Topic.NOTES_CODED, [note])
 
-    def take_image(self) -> None:
+    def take_image(self, pneumonia: ImageFinding = UNSURE) -> None:
         blobs = BlobStore(self.stack.settings.blob_url)
         meta = self.meta()
         image = ImageFindings(
@@ -129,7 +131,7 @@ class Patient:
             scope=Scope(in_scope=True),
             findings=[
                 ImageFinding(label="pneumothorax", probability=0.93, positive=True, threshold=0.5, verdict="positive"),
-                ImageFinding(label="pneumonia", probability=0.4, threshold=0.5, verdict="cannot_tell"),
+                pneumonia,
             ],
             regions=[Region(label="lung_lesion", x0=0.25, y0=0.25, x1=0.5, y1=0.75, length_mm=23, width_mm=18)],
             report=[ReportSentence(text="Outlined: largest 23 x 18 mm.", label="lung_lesion")],

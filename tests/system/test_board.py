@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
+from vigil.v1.images_pb2 import ImageFinding
 from vigil.v1.notes_pb2 import Assertion, Entity, Experiencer, NoteCoded, Temporality
 from vigil.v1.risk_pb2 import PatientRisk, Score
 
@@ -270,6 +271,43 @@ def test_a_report_is_shown_with_its_findings_marked_by_what_they_say(stack: Stac
     items.first.click()
     expect(text.locator(".on")).to_have_text(["pleural effusion"])
 
+
+BESIDE = "FINDINGS: 🙂 Pneumonia in the left lower lobe. No consolidation. No pleural effusion."
+
+
+def test_a_report_is_shown_beside_the_image_that_it_is_of_and_opens_at_its_words(stack: Stack, page: Page) -> None:
+    patient = Patient(stack, "66")
+    patient.admit()
+    seen = ImageFinding(label="pneumonia", probability=0.88, positive=True, threshold=0.5, verdict="positive")
+    seen.places.add(region="left_lower_lung", share=0.7)
+    seen.places.add(region="left_mid_lung", share=0.3)
+    patient.take_image(seen)
+    meta = patient.meta()
+    note = NoteCoded(meta=meta, note_message_id=f"note-{meta.message_id}", kind="radiology", text=BESIDE)
+    add_findings(note, findings_of(read(BESIDE, load_grammar()), load_report_terms(), "radiology"))
+    patient.send(Topic.NOTES_CODED, [note])
+    row = page.locator(row_of(page, patient))
+    expect(row).to_have_attribute("data-severity", "critical", timeout=30_000)
+    row.click()
+    card = page.locator(".alert[data-severity='critical']").first
+    card.get_by_role("button", name="Image").first.click()
+    lines = page.locator(".code[data-verdict]")
+    expect(lines).to_have_count(3, timeout=30_000)
+    by_verdict = {verdict: page.locator(f".code[data-verdict={verdict}]") for verdict in COMPARED}
+    for verdict, words in COMPARED.items():
+        expect(by_verdict[verdict]).to_contain_text(words)
+    by_verdict["agree"].click()
+    expect(page.locator(".note-text")).to_have_text(BESIDE)
+    expect(page.locator(".note-text mark")).to_have_text(["Pneumonia"])
+
+
+COMPARED = {
+    "agree": re.compile(
+        r"AgreePneumonia.*Report positive \(left lower lobe\), image positive \(left lower lung.*both say"
+    ),
+    "disagree": re.compile(r"DisagreeConsolidation.*Report negative, image positive"),
+    "cannot_tell": re.compile(r"Cannot tellPleural effusion.*Report negative: cxr_findings does not read for it"),
+}
 
 # Characters beyond 16 bits and combining ones before every mark: the board counts as the text was received.
 NOTE = (

@@ -1,8 +1,12 @@
 """`vigil demo` as a person runs it, on a stack that wards were played into before."""
 
+import io
+import json
 import re
+from typing import Any
 
 import httpx
+from PIL import Image
 
 from deploy.local.components import settings_class
 from tests.system.running import Vigil
@@ -23,6 +27,36 @@ def test_the_demonstration_says_that_everything_came_out_and_every_story_was_fou
     for end in ("fused risk", "raised alert"):
         assert re.search(rf"End to end, first byte to {end}: p50 \d+\.\d{{3}} s, p95 .* p99 \d+\.\d{{3}} s", said)
     assert vigil.process("kafka")["state"] == "running", "a stack that ran before is left running"
+
+
+def test_the_imaging_stories_were_read_and_the_board_has_picture_heat_map_measurement_and_draft(vigil: Vigil) -> None:
+    lines = vigil("tail", "image-findings", "--from-beginning", "--json").stdout.splitlines()
+    read = [row for row in map(json.loads, lines) if row["scope"]["in_scope"] and row["findings"]]
+    assert {row["model"]["name"] for row in read} == {"cxr_findings", "brain_mri_tumour"}
+    assert all(row["findings"][0]["probability"] > 0 and row["model"]["sha256"] for row in read)
+    for row in read:
+        shown, pictures = evidence(vigil, row)
+        assert shown["has_preview"]
+        assert shown["has_heatmap"]
+        assert pictures["preview"].size == pictures["heatmap"].size
+        assert shown["report"][-1].startswith("Preliminary: drafted by")
+    [tumour] = evidence(vigil, next(row for row in read if row["regions"]))[0]["regions"]
+    assert tumour["label"] == "tumour"
+    assert tumour["length_mm"] >= tumour["width_mm"] > 0
+    assert tumour["area_mm2"] > 0
+
+
+def evidence(vigil: Vigil, row: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Image.Image]]:
+    """What the board shows of an image, and its pictures."""
+    port = settings_class("alerting")(shared=vigil.settings).http_port
+    address = f"http://{reachable(vigil.settings)}:{port}/evidence/images/{row['image_message_id']}"
+    asked = {"patient": row["meta"]["patient_key"]}
+    shown = httpx.get(address, params=asked).raise_for_status().json()
+    pictures: dict[str, Image.Image] = {
+        kind: Image.open(io.BytesIO(httpx.get(f"{address}/{kind}", params=asked).raise_for_status().content))
+        for kind in ("preview", "heatmap")
+    }
+    return shown, pictures
 
 
 def test_patients_of_an_earlier_ward_leave_no_alert_in_the_beds_of_the_next(vigil: Vigil) -> None:

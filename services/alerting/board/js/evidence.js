@@ -88,10 +88,10 @@ function findings(found) {
   return h("div", { class: "findings" }, h("ul", {}, bars), h("p", { class: "model", text: model }));
 }
 
-// What the radiology report says of what the model read: one line a finding, which opens the report.
+// What the radiology report says of what the model read: one line a finding, which opens the report at its words.
 function beside(comparisons) {
   if (!comparisons.length) return null;
-  const lines = comparisons.map((one) => h("li", {}, h("button", { type: "button", class: "code", "data-act": "note", "data-note": one.note_message_id, "data-verdict": one.verdict }, h("b", { text: BESIDE[one.verdict] }), h("span", { class: "display", text: capital(plain(one.label)) }), h("small", { text: both(one) }))));
+  const lines = comparisons.map((one) => h("li", {}, h("button", { type: "button", class: "code", "data-act": one.spans.length ? "words" : "note", "data-note": one.note_message_id, "data-span": one.spans[0]?.join(" "), "data-verdict": one.verdict }, h("b", { text: BESIDE[one.verdict] }), h("span", { class: "display", text: capital(plain(one.label)) }), h("small", { text: both(one) }))));
   return h("div", { class: "codes" }, h("h3", { text: "The report beside the model; choose one to see its words" }), h("ul", {}, lines));
 }
 
