@@ -29,7 +29,7 @@ from services.common.settings import SharedSettings
 from services.common.triton import TritonClient
 from services.image_router.models import ImageModel, load_model, prepared
 from services.image_router.pixels import file_picture
-from services.image_router.preprocessing import read_part
+from services.image_router.preprocessing import Shown
 from services.image_router.regions import Geometry, outlined
 from services.image_router.rendering import heatmap_png, mask_png
 from services.image_router.scope import DECLARED
@@ -38,7 +38,8 @@ from ward.account import quantiles
 PICTURES = Path(__file__).resolve().parents[1] / "ward" / "pictures"
 # Pictures of the ward by the model that they are for. It has no breast ultrasound.
 SENT = {"cxr_findings": "chest_*.jpg", "brain_mri_tumour": "brain_*.jpg"}
-TOGETHER = 8
+TOGETHER = 16
+A_CALL = 8  # images, where Triton is asked alone
 ROUNDS = 5
 WARM_UP = 5
 MAX_PIXELS = 10**8
@@ -57,7 +58,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """Images a second at full load. service: through image-router, eight at a time. bare: in one process a core.
+    """Images a second at full load. service: through image-router, `TOGETHER` at a time. bare: in one process a core.
 
     one_at_a_time: through image-router.
     """
@@ -107,19 +108,24 @@ class Bare:
         ]
 
     def read(self, content: bytes) -> None:
-        """Decode, prepare, ask, draw."""
+        """Decode, prepare, ask, draw. Models that are shown the same are shown it once, as by image-router."""
         grey = file_picture(content, MAX_PIXELS).grey
+        made: dict[tuple[int, str], Shown] = {}
         for model, session in zip(self.models, self.sessions, strict=True):
-            answers = session.run(model.outputs, {"image": prepared(model, grey)[np.newaxis]})
-            self._draw(model, dict(zip(model.outputs, answers, strict=True)), grey)
+            key = model.side, model.preparation
+            if key not in made:
+                made[key] = prepared(model, grey)
+            answers = session.run(model.outputs, {"image": made[key].tensor[np.newaxis]})
+            self._draw(model, dict(zip(model.outputs, answers, strict=True)), made[key], grey.shape)
 
-    def _draw(self, model: ImageModel, answer: Mapping[str, NDArray[Any]], grey: NDArray[np.float32]) -> None:
-        rows, columns = grey.shape
-        part = read_part(grey, model.preparation)
+    def _draw(
+        self, model: ImageModel, answer: Mapping[str, NDArray[Any]], shown: Shown, shape: tuple[int, ...]
+    ) -> None:
+        rows, columns = shape
         if "heatmap" in answer:
-            heatmap_png(answer["heatmap"][0], rows, columns, part)
+            heatmap_png(answer["heatmap"][0], rows, columns, shown.part)
         if "outline" in answer:
-            region = outlined(answer["outline"][0], model.outline_threshold, part, (rows, columns), Geometry())
+            region = outlined(answer["outline"][0], model.outline_threshold, shown.part, (rows, columns), Geometry())
             if region:
                 mask_png(region.mask)
 
@@ -169,8 +175,10 @@ async def measure(settings: SharedSettings, target: Target, images: int) -> dict
     async with TritonClient(patient) as triton, grpc.aio.insecure_channel(target.url) as channel:
         service: Any = ImageRouterServiceStub(channel)  # the generated stub knows no asyncio
         for name, pattern in SENT.items():
-            asked = [name, *([DECLARED[name].outlined_by] if DECLARED[name].outlined_by else [])]
-            bare = Bare(settings.model_repository, [await load_model(triton, one) for one in asked])
+            models = [await load_model(triton, name)]
+            if DECLARED[name].outlined_by and not models[0].region:
+                models.append(await load_model(triton, DECLARED[name].outlined_by))
+            bare = Bare(settings.model_repository, models)
             contents = [path.read_bytes() for path in sorted(PICTURES.glob(pattern))]
             workers = await asyncio.to_thread(Workers, settings.model_repository, bare, contents[0])
             try:
@@ -215,7 +223,7 @@ class Subject:
             await self._all(sent[: images // 2], 1)
             rounds.append(Round(images / whole_s, images / bare_whole_s, images // 2 / (time.perf_counter() - began)))
         each = 1000 / (ROUNDS * images)
-        alone = {size: await self._alone(size, images) for size in (1, TOGETHER)}
+        alone = {size: await self._alone(size, images) for size in (1, A_CALL)}
         router_s, triton_s = spent
         return Figures(
             service_s, bare_s, share, rounds, router_s * each, triton_s * each, bare_spent * each, alone, unread
@@ -258,7 +266,7 @@ class Subject:
     async def _alone(self, size: int, images: int) -> float:
         """Images a second of the (first) model on Triton, `size` a call."""
         model = self.bare.models[0]
-        inputs = [prepared(model, file_picture(content, MAX_PIXELS).grey) for content in self.contents]
+        inputs = [prepared(model, file_picture(content, MAX_PIXELS).grey).tensor for content in self.contents]
         tensor = np.stack(list(islice(cycle(inputs), size)))
         calls = iter(range(images // size))
 
@@ -267,7 +275,7 @@ class Subject:
                 await self.triton.infer(self.name, {"image": tensor}, model.outputs)
 
         began = time.perf_counter()
-        await asyncio.gather(*(lane() for _ in range(TOGETHER // size)))
+        await asyncio.gather(*(lane() for _ in range(A_CALL // size)))
         return images // size * size / (time.perf_counter() - began)
 
 
@@ -286,14 +294,14 @@ def _lines(name: str, of: Figures) -> list[str]:
         statistics.median(getattr(one, rate) for one in of.rounds) for rate in ("service", "bare", "one_at_a_time")
     )
     ratios = sorted(one.bare / one.service - 1 for one in of.rounds)
-    alone = f"{of.alone[1]:.1f} by {TOGETHER} calls of one, {of.alone[TOGETHER]:.1f} by calls of {TOGETHER}"
+    alone = f"{of.alone[1]:.1f} by {A_CALL} calls of one, {of.alone[A_CALL]:.1f} by calls of {A_CALL}"
     return [
         f"{name}, {len(of.service_s)} images one at a time, in turns:     p50 ms   p99 ms",
         _line("image-router, from file to findings", quantiles(of.service_s)),
         _line("bare onnxruntime, one thread (floor)", quantiles(of.bare_s)),
         f"  Of the former {of.triton_share:.0%} is waiting for Triton.",
         f"  Images a second, median of {len(of.rounds)} rounds in turns:",
-        f"    image-router, {TOGETHER} at a time                      {service:9.1f}",
+        f"    image-router, {TOGETHER} at a time                     {service:9.1f}",
         f"    image-router, one at a time                    {single:9.1f}",
         f"    bare onnxruntime, one process a core (floor)   {bare:9.1f}",
         f"  Overhead at full load: {of.overhead:.0%} (rounds {ratios[0]:.0%} to {ratios[-1]:.0%}; goal 15%).",
