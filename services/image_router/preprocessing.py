@@ -5,11 +5,14 @@ picture is prepared is a `Preparation`; a model names its own in its configurati
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from services.image_router import thorax
 
 GREY_LEVELS = 256
 # Share of pixels at either end of the grey scale that may be burnt-in markers or dead pixels.
@@ -24,24 +27,13 @@ TILES = 8
 CLIP_LIMIT = 0.01
 
 
-@dataclass(frozen=True, slots=True)
-class Preparation:
-    """How one kind of picture becomes an input.
-
-    cropped: to the part that is not background. equalised: only the order of grey levels remains, over the whole
-    picture, then within tiles so that faint structures show.
-    """
-
-    cropped: bool
-    equalised: bool
-
-
-# Radiographs differ in exposure and window, which must not count. Slices of the head come with margins of any width.
-PREPARATIONS = {
-    "radiograph": Preparation(cropped=False, equalised=True),
-    "head_slice": Preparation(cropped=True, equalised=False),
-    "ultrasound": Preparation(cropped=False, equalised=False),
-}
+# Of either side: the part whose grey levels are spread evenly in the end. Models of chest films look no further out.
+MIDDLE = 0.8
+# Pixels of either side that a thorax has in the coarsest films that were learned from. Without that limit it would show
+# how fine a film is and how large the thorax on it.
+GRAIN = 160
+# Around the thorax, in shares of its height and width: apices, the bases behind the diaphragm, chest wall.
+ABOVE, BELOW, BESIDE = 0.04, 0.12, 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +46,55 @@ class Box:
     right: int
 
 
+def whole(picture: NDArray[np.float32]) -> Box:
+    """All of it."""
+    return Box(0, picture.shape[0], 0, picture.shape[1])
+
+
+def content(picture: NDArray[np.float32]) -> Box:
+    """Without margins of background."""
+    bright = stretched(picture) > BACKGROUND
+    down, across = (np.flatnonzero(bright.mean(axis) > CONTENT_SHARE) for axis in (1, 0))
+    if not down.size or not across.size:
+        return whole(picture)
+    return Box(int(down[0]), int(down[-1]) + 1, int(across[0]), int(across[-1]) + 1)
+
+
+def chest(picture: NDArray[np.float32]) -> Box:
+    """The thorax of a frontal film with a little around it; some box or other where there is none."""
+    rows, columns = picture.shape
+    step = _sampling_step(picture)
+    small = resized(picture[::step, ::step], thorax.SIDE, thorax.SIDE)
+    top, bottom, left, right = thorax.located(equalised(stretched(small)))
+    high, wide = bottom - top, right - left
+    first = max(0, round((top - ABOVE * high) * rows)), max(0, round((left - BESIDE * wide) * columns))
+    last = min(rows, round((bottom + BELOW * high) * rows)), min(columns, round((right + BESIDE * wide) * columns))
+    return Box(first[0], max(last[0], first[0] + 1), first[1], max(last[1], first[1] + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """How one kind of picture becomes an input.
+
+    part: what is shown of it. grain: pixels of either side that are left of that part before it gets its size, None
+    for as many as there are. equalised: only the order of grey levels in that part remains, over all of it, then within
+    tiles so that faint structures show, then over its middle so that nothing of the overall brightness is left there.
+    """
+
+    part: Callable[[NDArray[np.float32]], Box]
+    grain: int | None = None
+    equalised: bool = False
+
+
+# Chest films differ in exposure, window and in what lies around the thorax, which must not count. Slices of the head
+# come with margins of any width.
+PREPARATIONS = {
+    "chest_film": Preparation(part=chest, grain=GRAIN, equalised=True),
+    "head_slice": Preparation(part=content),
+    "ultrasound": Preparation(part=whole),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """What a model is shown of a picture. tensor: (1, side, side) in [0, 1]. part: of the picture, where that lies."""
@@ -62,7 +103,7 @@ class Shown:
     part: Box
 
 
-def model_input(picture: NDArray[np.float32], side: int, preparation: str = "radiograph") -> NDArray[np.float32]:
+def model_input(picture: NDArray[np.float32], side: int, preparation: str = "chest_film") -> NDArray[np.float32]:
     """The tensor of `shown`, which takes and raises the same."""
     return shown(picture, side, preparation).tensor
 
@@ -78,9 +119,12 @@ def shown(picture: NDArray[np.float32], side: int, preparation: str) -> Shown:
         raise ValueError("a picture has rows and columns of finite grey levels")
     levels = stretched(picture)
     box = read_part(levels, preparation)
-    square = resized(levels[box.top : box.bottom, box.left : box.right], side, side)
-    if PREPARATIONS[preparation].equalised:
-        square = equalised_locally(equalised(square))
+    inside, how = levels[box.top : box.bottom, box.left : box.right], PREPARATIONS[preparation]
+    if how.grain is not None:
+        inside = resized(inside, how.grain, how.grain)
+    square = resized(inside, side, side)
+    if how.equalised:
+        square = equalised(equalised_locally(equalised(square)), MIDDLE)
     return Shown(square[np.newaxis], box)
 
 
@@ -89,20 +133,12 @@ def read_part(picture: NDArray[np.float32], preparation: str) -> Box:
 
     picture: as `model_input` takes it, or stretched already.
     """
-    rows, columns = picture.shape
-    whole = Box(0, rows, 0, columns)
-    if not PREPARATIONS[preparation].cropped:
-        return whole
-    content = stretched(picture) > BACKGROUND
-    down, across = (np.flatnonzero(content.mean(axis) > CONTENT_SHARE) for axis in (1, 0))
-    if not down.size or not across.size:
-        return whole
-    return Box(int(down[0]), int(down[-1]) + 1, int(across[0]), int(across[-1]) + 1)
+    return PREPARATIONS[preparation].part(picture)
 
 
 def stretched(picture: NDArray[np.float32]) -> NDArray[np.float32]:
     """Grey levels stretched to [0, 1], ignoring the outermost 0.1 % at either end. A flat picture becomes 0."""
-    step = max(1, round(math.sqrt(picture.size / SAMPLED_PIXELS)))
+    step = _sampling_step(picture)
     low, high = np.quantile(picture[::step, ::step], [CLIPPED_SHARE, 1 - CLIPPED_SHARE])
     if high <= low:
         low, high = float(picture.min()), float(picture.max())
@@ -113,20 +149,27 @@ def stretched(picture: NDArray[np.float32]) -> NDArray[np.float32]:
     return levels
 
 
+def _sampling_step(picture: NDArray[np.float32]) -> int:
+    return max(1, round(math.sqrt(picture.size / SAMPLED_PIXELS)))
+
+
 def resized(picture: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.float32]:
     """Bilinear, with the support widened when shrinking so that nothing is skipped."""
     image = Image.fromarray(np.ascontiguousarray(picture, np.float32))
     return np.asarray(image.resize((columns, rows), Image.Resampling.BILINEAR), np.float32)
 
 
-def equalised(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+def equalised(picture: NDArray[np.float32], middle: float = 1.0) -> NDArray[np.float32]:
     """Histogram equalisation over 256 levels (Gonzalez and Woods, Digital Image Processing, 3.3.1).
 
-    picture: [0, 1]. Returns each pixel's share of pixels that are as dark or darker, halfway through its own level.
+    picture: [0, 1]. middle: share of either side that is counted. Returns for each pixel the share of counted pixels
+    that are as dark or darker, halfway through its own level.
     """
     levels = np.minimum((picture * GREY_LEVELS).astype(np.int64), GREY_LEVELS - 1)
-    counts = np.bincount(levels.ravel(), minlength=GREY_LEVELS)
-    share = (np.cumsum(counts) - counts / 2) / levels.size
+    down, across = (round(side * (1 - middle) / 2) for side in levels.shape)
+    counted = levels[down : levels.shape[0] - down, across : levels.shape[1] - across]
+    counts = np.bincount(counted.ravel(), minlength=GREY_LEVELS)
+    share = (np.cumsum(counts) - counts / 2) / counted.size
     flat: NDArray[np.float32] = share.astype(np.float32)[levels]
     return flat
 

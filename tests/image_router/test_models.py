@@ -51,6 +51,9 @@ async def test_the_heat_map_adds_up_to_the_logit() -> None:
     probability, heatmap = session.run(["probability", "heatmap"], {"image": tensors})
     logit = heatmap.mean((1, 2)) + bias
     np.testing.assert_allclose(1 / (1 + np.exp(-logit)), probability[:, 0], atol=1e-4)
+    inner = np.zeros(heatmap.shape[1:], bool)
+    inner[2:-2, 2:-2] = True
+    assert not heatmap[:, ~inner].any(), "the outermost tenth is context alone"
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from services.image_router.preprocessing import read_part
 from services.image_router.upright import AS_SENT, REMEDIES, Remedy
-from tests.image_router.samples import gradient
+from tests.image_router.samples import gradient, ward_film
 
 PICTURE = gradient(20, 30).astype(np.float32) / 255
 
@@ -27,3 +28,16 @@ def test_each_turn_is_put_right_by_one_of_the_remedies() -> None:
             for remedy in REMEDIES
         )
     assert np.allclose(REMEDIES[0].apply(1 - PICTURE), PICTURE)
+
+
+@pytest.mark.parametrize("remedy", [AS_SENT, *REMEDIES])
+def test_the_part_that_a_model_saw_lies_as_the_picture_was_sent(remedy: Remedy) -> None:
+    upright = ward_film("chest_clear_a.jpg").astype(np.float32) / 255
+    sent = remedy.undo(1 - upright if "black and white" in remedy.note else upright)
+    seen = read_part(upright, "chest_film")
+    box = remedy.undo_part(seen, sent.shape)
+    marked = np.zeros(sent.shape, np.float32)
+    marked[box.top : box.bottom, box.left : box.right] = 1
+    wanted = np.zeros(upright.shape, np.float32)
+    wanted[seen.top : seen.bottom, seen.left : seen.right] = 1
+    np.testing.assert_array_equal(remedy.apply(marked) if remedy.turns else marked, wanted)

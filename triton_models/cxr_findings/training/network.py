@@ -1,4 +1,7 @@
-"""The network that is trained and exported: frozen EfficientNet-Lite0, pooled by bands, with an exact heat map."""
+"""The network that is trained and exported: frozen EfficientNet-Lite0, pooled by bands, with an exact heat map.
+
+The outermost tenth of the input is context: it reaches the maps by way of their receptive fields, but is not pooled.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,18 @@ from lite0 import pretrained_lite0
 from torch import Tensor, nn
 from torch.nn import functional
 
+from services.image_router.preprocessing import MIDDLE
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SIDE = 320
 MAP_SIDE = 20
-# Block after which a map is taken, its channels, its side, and the horizontal bands it is pooled in: a chest film
-# has an up and a down, and what is normal below the diaphragm is not above it.
+# Block after which a map is taken, its channels, its side, and the horizontal bands its inner part is pooled in: a
+# chest film has an up and a down, and what is normal below the diaphragm is not above it.
 TAPS = ((4, 40, 40, 4), (7, 80, 20, 4), (10, 112, 20, 4), (14, 192, 10, 2), (15, 320, 10, 2))
+INNER = MIDDLE  # of either side: what is pooled
+INNER_SIDE = round(MAP_SIDE * INNER)
 FEATURES = sum(channels * bands for _, channels, _, bands in TAPS)
 SCOPE_TAP = 2  # index in TAPS: middle layers tell upright films from turned ones, the last hardly does
 LUMA_MEAN, LUMA_SCALE = 127.0, 128.0
@@ -51,13 +58,21 @@ class Taps(nn.Module):
         return maps
 
 
+def inner(m: Tensor, side: int) -> Tensor:
+    """[..., side, side] without the outermost tenth on all sides."""
+    edge = round(side * (1 - INNER) / 2)
+    return m[..., edge:-edge, edge:-edge]
+
+
+def pooled(m: Tensor, side: int, bands: int) -> Tensor:
+    """Mean of each channel over each horizontal band of the inner part: [B, channels * bands]."""
+    across = round(side * INNER)
+    return functional.avg_pool2d(inner(m, side), (across // bands, across)).flatten(1)
+
+
 def banded(maps: list[Tensor]) -> Tensor:
-    """Mean of each channel over each horizontal band: [B, FEATURES]."""
-    pooled = [
-        functional.avg_pool2d(m, (side // bands, side)).flatten(1)
-        for m, (_, _, side, bands) in zip(maps, TAPS, strict=True)
-    ]
-    return torch.cat(pooled, 1)
+    """[B, FEATURES]."""
+    return torch.cat([pooled(m, side, bands) for m, (_, _, side, bands) in zip(maps, TAPS, strict=True)], 1)
 
 
 class Features(nn.Module):
@@ -93,7 +108,7 @@ class Findings(nn.Module):
         self.bias = bias + float(off.mean())
         self.register_buffer("baseline", torch.tensor(off, dtype=torch.float32))
         for index, (part, (_, channels, side, bands)) in enumerate(zip(tap_slices(), TAPS, strict=True)):
-            by_row = weights[part].reshape(1, channels, bands, 1).repeat(side // bands, 2)
+            by_row = weights[part].reshape(1, channels, bands, 1).repeat(round(side * INNER) // bands, 2)
             self.register_buffer(f"weight_{index}", torch.tensor(by_row, dtype=torch.float32))
         for name, value in scope.items():
             self.register_buffer(f"scope_{name}", torch.tensor(value, dtype=torch.float32))
@@ -104,13 +119,13 @@ class Findings(nn.Module):
         heatmap = self._heatmap(maps)
         p = torch.sigmoid(heatmap.mean((1, 2)) + self.bias).unsqueeze(1)
         _, _, side, bands = TAPS[SCOPE_TAP]
-        features = functional.avg_pool2d(maps[SCOPE_TAP], (side // bands, side)).flatten(1)
-        return torch.cat([p, 1 - p], 1), heatmap, self._distance(features)
+        distance = self._distance(pooled(maps[SCOPE_TAP], side, bands))
+        return torch.cat([p, 1 - p], 1), heatmap, distance
 
     def _heatmap(self, maps: list[Tensor]) -> Tensor:
         total: Tensor | None = None
         for index, (m, (_, _, side, bands)) in enumerate(zip(maps, TAPS, strict=True)):
-            part = bands * (m * getattr(self, f"weight_{index}")).sum(1, keepdim=True)
+            part = bands * (inner(m, side) * getattr(self, f"weight_{index}")).sum(1, keepdim=True)
             if side > MAP_SIDE:
                 part = functional.avg_pool2d(part, side // MAP_SIDE)
             elif side < MAP_SIDE:
@@ -118,7 +133,10 @@ class Findings(nn.Module):
             total = part if total is None else total + part
         if total is None:
             raise ValueError("no taps")
-        return total.squeeze(1) - self.baseline
+        # Nothing outside the inner part; what is in it makes up for that in the mean.
+        edge = (MAP_SIDE - INNER_SIDE) // 2
+        spread = functional.pad(total.squeeze(1), (edge, edge, edge, edge)) * (MAP_SIDE / INNER_SIDE) ** 2
+        return spread - self.baseline
 
     def _distance(self, features: Tensor) -> Tensor:
         z = (features - self.scope_mean) / self.scope_scale

@@ -66,7 +66,7 @@ def publish(
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "side": str(SIDE),
         "labels": "pneumonia,no_finding",
-        "preparation": "radiograph",
+        "preparation": "chest_film",
         "thresholds": ",".join(map(str, thresholds)),
         "lows": ",".join(map(str, default_point(thresholds)[1])),
         **point_parameters(points),

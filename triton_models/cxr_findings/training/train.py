@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ import numpy as np
 import torch
 from evaluation import lowest_threshold, reliability, summary
 from films import Film, adult_films, child_films, foreign_pictures
-from network import SIDE, Features, Findings, export, session
+from kept import kept
+from network import FEATURES, INNER, SIDE, Features, Findings, export, session
 from numpy.typing import NDArray
 from publish import OUTPUTS, Point, default_point, publish
 from scope_check import Population, ScopeCheck, fit_scope, held_out
@@ -25,6 +27,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+from torch import nn
 
 from services.image_router.preprocessing import model_input, stretched
 
@@ -63,6 +66,11 @@ class Table:
         return np.array([film.population == "adult" for film in self.films])
 
     @property
+    def views(self) -> NDArray[np.str_]:
+        """Of children unknown."""
+        return np.array([film.view for film in self.films])
+
+    @property
     def patients(self) -> NDArray[np.str_]:
         return np.array([film.patient for film in self.films])
 
@@ -70,26 +78,32 @@ class Table:
 class Extractor:
     """Pictures to features, through the network that is exported."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, network: nn.Module | None = None) -> None:
         self._folder = tempfile.TemporaryDirectory()
         path = Path(self._folder.name) / "features.onnx"
-        export(Features(), path, ["features"])
+        export(network or Features(), path, ["features"])
         self._session = session(path, threads)
 
     def features(self, pictures: list[NDArray[np.float32]], *, mirror: bool = False) -> Floats:
         """(n, FEATURES)."""
-        rows = []
-        for grey in pictures:
-            tensor = model_input(grey, SIDE)
-            tensor = np.ascontiguousarray(tensor[:, :, ::-1]) if mirror else tensor
-            rows.append(self._session.run(None, {"image": tensor[None]})[0][0])
+        inputs = (model_input(grey, SIDE)[0] for grey in pictures)
+        return self.of_inputs(one[:, ::-1] if mirror else one for one in inputs)
+
+    def of_inputs(self, inputs: Iterable[NDArray[np.float32]]) -> Floats:
+        """(n, FEATURES), of inputs that are made already, each (SIDE, SIDE)."""
+        rows = [self._session.run(None, {"image": np.ascontiguousarray(one)[None, None]})[0][0] for one in inputs]
         return np.array(rows, np.float64)
 
-    def table(self, films: list[Film]) -> Table:
-        """The few adult films also have twins."""
-        twin_of = np.array([row for row, film in enumerate(films) if film.population == "adult"], np.int64)
-        twins = self.features([films[row].grey for row in twin_of], mirror=True)
-        return Table(films, self.features([film.grey for film in films]), twins, twin_of)
+    def table(self, adults: list[Film], children: list[Film], part: str = "train") -> Table:
+        """The few adult films also have twins. part: names what is kept of the children."""
+        own = [
+            kept("adult_plain", lambda: self.features([film.grey for film in adults]))
+            if adults
+            else np.zeros((0, FEATURES)),
+            kept(f"child_{part}_plain", lambda: self.features([film.grey for film in children])),
+        ]
+        twins = kept("adult_twins", lambda: self.features([film.grey for film in adults], mirror=True))
+        return Table(adults + children, np.vstack(own), twins[: len(adults)], np.arange(len(adults)))
 
 
 def some_children(films: list[Film]) -> list[Film]:
@@ -111,12 +125,17 @@ class Linear:
 
 
 def class_weights(table: Table) -> Floats:
-    """Each class of a population counts the same; adults `ADULT_WEIGHT` times children."""
+    """Each class of a population counts the same, in each view; adults `ADULT_WEIGHT` times children.
+
+    Pneumonia is commoner among the adults' films taken from behind: without that a view would speak for it.
+    """
     weights = np.zeros(len(table.films))
     for adult in (True, False):
-        for positive in (True, False):
-            chosen = (table.adult == adult) & (table.truth == positive)
-            weights[chosen] = (ADULT_WEIGHT if adult else 1.0) / max(chosen.sum(), 1)
+        views = np.unique(table.views[table.adult == adult])
+        for view in views:
+            for positive in (True, False):
+                chosen = (table.adult == adult) & (table.truth == positive) & (table.views == view)
+                weights[chosen] = (ADULT_WEIGHT if adult else 1.0) / max(chosen.sum(), 1) / len(views)
     return weights * len(weights) / weights.sum()
 
 
@@ -204,9 +223,8 @@ def at_points(p: Floats, table: Table, points: dict[str, Point]) -> dict[str, An
     return made
 
 
-def brightness_probe(films: list[Film], *, equalised: bool) -> float:
-    """AUROC, patient-wise, of five grey-level statistics of adult films, by the better of two learners."""
-    pictures = [model_input(f.grey, SIDE)[0] if equalised else stretched(f.grey) for f in films]
+def brightness_probe(films: list[Film], pictures: list[NDArray[np.float32]]) -> float:
+    """AUROC, patient-wise, of five grey-level statistics of adults' pictures, by the better of two learners."""
     x = np.array([[q.mean(), q.std(), *np.quantile(q, [0.1, 0.5, 0.9])] for q in pictures])
     y, patients = np.array([f.positive for f in films]), np.array([f.patient for f in films])
     splitter = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=SEED)
@@ -255,13 +273,16 @@ def judge(table: Table) -> Judged:
     thresholds = thresholds_of(p, table)
     points = points_of(p, table, thresholds)
     adults = [film for film in table.films if film.population == "adult"]
+    seen = [model_input(film.grey, SIDE)[0] for film in adults]
+    edge = round(SIDE * (1 - INNER) / 2)
     report = {
         "cross_validation": by_group(table, p, thresholds),
         "reliability_adult": reliability(table.truth[table.adult], p[table.adult]),
         "reliability_child": reliability(table.truth[~table.adult], p[~table.adult]),
         "brightness_probe_adult_auroc": {
-            "as_sent": brightness_probe(adults, equalised=False),
-            "as_the_model_sees_it": brightness_probe(adults, equalised=True),
+            "as_sent": brightness_probe(adults, [stretched(film.grey) for film in adults]),
+            "as_the_model_sees_it": brightness_probe(adults, seen),
+            "as_the_model_pools_it": brightness_probe(adults, [one[edge:-edge, edge:-edge] for one in seen]),
         },
         "strengths_tried_adult_auroc": {str(s): round(value, 4) for s, value in auroc.items()},
         "chosen_strength": strength,
@@ -288,7 +309,7 @@ def population(extractor: Extractor, table: Table) -> Population:
     """What the scope check learns from: the films, and some of them with black and white exchanged."""
     children = np.flatnonzero(~table.adult)
     of = np.concatenate([table.twin_of, children[:: max(1, len(children) // len(table.twin_of))]])
-    inverted = extractor.features([255 - table.films[row].grey for row in of])
+    inverted = kept("inverted", lambda: extractor.features([255 - table.films[row].grey for row in of]))
     return Population(table.features, table.adult, inverted, of)
 
 
@@ -305,7 +326,7 @@ def main() -> None:
     torch.set_num_threads(threads)
     extractor = Extractor(threads)
     print("reading the films")
-    table = extractor.table(adult_films() + some_children(child_films("train")))
+    table = extractor.table(adult_films(), some_children(child_films("train")))
     print("cross-validation")
     judged = judge(table)
     everything = np.arange(len(table.films))
@@ -315,8 +336,11 @@ def main() -> None:
     print("scope")
     known = population(extractor, table)
     scope = fit_scope(known)
-    last = extractor.table(child_films("test"))
-    foreign = {kind: extractor.features(pictures) for kind, pictures in foreign_pictures(FOREIGN, SEED).items()}
+    last = extractor.table([], child_films("test"), "test")
+    foreign = {
+        kind: kept(f"foreign_{kind}", lambda pictures=pictures: extractor.features(pictures))
+        for kind, pictures in foreign_pictures(FOREIGN, SEED).items()
+    }
     metrics = judged.report | {
         "last_look_kermany_test": summary(last.truth, sigmoid(final(last.features)), last.patients, judged.thresholds),
         "scope_held_out": held_out(known, folds(table)),

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from network import SIDE
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from services.image_router.preprocessing import stretched
+from services.image_router.preprocessing import equalised, equalised_locally, read_part, resized, stretched
 
 CORNER = 0.2  # of either side, where markers stand
 FRAME = 0.1  # of either side
@@ -17,8 +18,6 @@ FRAME = 0.1  # of either side
 MARK_LEVEL = 0.95
 LARGEST_MARK = 0.006  # of the film
 MARK_FRAME = 0.25
-BACKGROUND = 0.1
-CONTENT_SHARE = 0.1  # of a row or column, from which it holds body
 SHIFT = 0.04
 ZOOM = 0.94
 
@@ -92,13 +91,22 @@ def frame_alone(grey: Grey) -> Grey:
     return covered(grey, ~frame(grey.shape))
 
 
-def cropped_to_body(grey: Grey) -> Grey:
-    """Without rows and columns at the edge that hold no body."""
-    content = stretched(grey) > BACKGROUND
-    down, across = (np.flatnonzero(content.mean(axis) > CONTENT_SHARE) for axis in (1, 0))
-    if not down.size or not across.size:
-        return grey
-    return np.ascontiguousarray(grey[down[0] : down[-1] + 1, across[0] : across[-1] + 1])
+def surroundings(grey: Grey) -> Mask:
+    """All that `model_input` leaves out: what is not thorax."""
+    box = read_part(grey, "chest_film")
+    mask = np.ones(grey.shape, bool)
+    mask[box.top : box.bottom, box.left : box.right] = False
+    return mask
+
+
+def surroundings_covered(grey: Grey) -> Grey:
+    """The thorax and nothing else; where it lies has to be found anew."""
+    return covered(grey, surroundings(grey))
+
+
+def whole_film(grey: Grey) -> Grey:
+    """(SIDE, SIDE): the input that shows all of a film, for models that are shown what the served one is not."""
+    return equalised_locally(equalised(resized(stretched(grey), SIDE, SIDE)))
 
 
 def moved(down: float, right: float) -> Callable[[Grey], Grey]:
@@ -134,15 +142,12 @@ COVERED: dict[str, Callable[[Grey], Grey]] = {
     "marks_covered": marks_covered,
     "corners_covered": corners_covered,
     "frame_covered": frame_covered,
-    "cropped_to_body": cropped_to_body,
+    "surroundings_covered": surroundings_covered,
     "frame_alone": frame_alone,
 }
 MOVED: dict[str, Callable[[Grey], Grey]] = {
     "mirrored": mirrored,
-    "up": moved(-SHIFT, 0),
-    "down": moved(SHIFT, 0),
-    "left": moved(0, -SHIFT),
-    "right": moved(0, SHIFT),
+    "moved": moved(-SHIFT, SHIFT),
     "zoomed": zoomed,
     "softened": softened,
 }
