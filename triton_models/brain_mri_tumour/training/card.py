@@ -204,6 +204,17 @@ def across(metrics: Mapping[str, Any]) -> list[str]:
     )
 
 
-TABLES = {
-    make.__name__: make for make in (folds, classes, confusion, points, scope, outline, whole, leakage, groups, across)
-}
+def trust(metrics: Mapping[str, Any]) -> list[str]:
+    """The interval and what it covered."""
+    one = metrics["interval"]
+    classes = ", ".join(f"{name} {percent(share)}" for name, share in one["covered_by_class"].items())
+    fifths = ", ".join(percent(share) for share in one["covered_by_fifths_of_probability"])
+    said = (
+        f"{one['half_width_logit']:.2f} to either side in log-odds. Covered {percent(one['covered'])} of"
+        f" {percent(one['meant_to_cover'])}; {classes}; by fifths of the probability, lowest first: {fifths}."
+    )
+    return [said]
+
+
+MADE = (folds, classes, confusion, points, scope, outline, whole, leakage, groups, across, trust)
+TABLES = {make.__name__: make for make in MADE}

@@ -31,6 +31,7 @@ def finish(  # noqa: PLR0917 - what publishing needs
         "labels": ",".join(task.classes),
         "thresholds": ",".join(str(points[name]["high"]) for name in task.classes),
         "lows": ",".join(str(points[name]["low"]) for name in task.classes),
+        "interval_logit": str(metrics["interval"]["half_width_logit"]),
     }
     outlining = {"region": task.region, "outline_threshold": str(metrics["outlines"]["threshold"])}
     served = Served(network, temperature, task.normal, check, ["probability", "heatmap", "outline", "scope_distance"])

@@ -19,6 +19,7 @@ import numpy as np  # noqa: E402 - after the path
 import torch  # noqa: E402
 from finish import finish  # noqa: E402
 from fitting import Recipe  # noqa: E402
+from intervals import interval_figures  # noqa: E402
 from samples import BRAIN_CLASSES, FOLDS, brain_samples  # noqa: E402
 from task import (  # noqa: E402
     Material,
@@ -61,6 +62,7 @@ def main() -> None:
     metrics = judged(BRAIN, seen, oof) | {
         "three_classes": three_classes(seen, oof),
         "scope": scope_figures(BRAIN, m, first, oof.runs[first], check),
+        "interval": interval_figures(BRAIN, m, first),
     }
     finish(BRAIN, m, oof, check, metrics, SEGMENTATION)
 

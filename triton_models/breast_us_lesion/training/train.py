@@ -20,6 +20,7 @@ import torch  # noqa: E402
 from breast import BIRADS, BREAST_CLASSES, DEVICE, FOLDS, SET, breast_samples  # noqa: E402
 from finish import finish  # noqa: E402
 from fitting import Recipe  # noqa: E402
+from intervals import interval_figures  # noqa: E402
 from measures import dice, softmax, with_interval  # noqa: E402
 from sklearn.metrics import roc_auc_score  # noqa: E402
 from task import Material, OutOfFold, Task, judged, material, out_of_fold, outlines, run, scope_figures, scope_of  # noqa: E402
@@ -58,6 +59,7 @@ def main() -> None:
         "malignant_against_benign": malignant_against_benign(seen, oof),
         "across_sets": across_sets(m, pairs),
         "scope": scope_figures(BREAST, m, first, oof.runs[first], check),
+        "interval": interval_figures(BREAST, m, first),
     }
     finish(BREAST, m, oof, check, metrics, "")
 
