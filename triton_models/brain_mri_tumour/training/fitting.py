@@ -96,7 +96,7 @@ def fit(pictures: Pictures, rows: NDArray[np.int64], network: Lesions, recipe: R
     steps = recipe.epochs * math.ceil(len(rows) / BATCH)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _warm_cosine(step / steps))
     counts = torch.bincount(pictures.labels[rows], minlength=network.whole.out_channels).float()
-    weights = (counts.sum() / counts.clamp(min=1) / len(counts)).sqrt()
+    weights = (counts.sum() / counts.clamp(min=1) / len(counts)).sqrt() * (counts > 0)  # a set may lack a class
     mean = {name: p.detach().clone() for name, p in network.named_parameters() if p.requires_grad}
     random, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     for epoch in range(recipe.epochs):

@@ -40,7 +40,7 @@ BRAIN = Task(
     preparation="head_slice",
     region="tumour",
     foreign="brain_mri",
-    recipe=Recipe(),
+    recipe=Recipe(epochs=14),
     sensitivity=0.95,
     specificity=0.97,
 )
