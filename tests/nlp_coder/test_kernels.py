@@ -91,6 +91,46 @@ def test_the_longest_phrase_from_a_word_is_found(phrases: list[list[str]], text:
 
 
 @settings(deadline=None)  # the first call compiles
+@given(st.lists(WORDS, max_size=8), WORDS.filter(bool), st.data())
+def test_phrases_near_words_are_the_longest_in_their_sentence(
+    phrases: list[list[str]], text: list[str], data: st.DataObject
+) -> None:
+    table, numbers, count = phrase_table((words, tuple(words)) for words in phrases), numbered(text), len(text)
+    sentence = np.array(sorted(data.draw(st.lists(st.integers(0, 2), min_size=count, max_size=count))))
+    begin = data.draw(st.integers(0, count - 1))
+    end = data.draw(st.integers(begin + 1, count))
+    stops = np.searchsorted(sentence, sentence, side="right")
+    wanted, free = [], 0
+    for word in range(max(0, begin - 2), min(count, end + 3)):
+        other = begin if word < begin else end - 1
+        if begin <= word < end or sentence[word] != sentence[other] or word < free:
+            continue
+        found = table.longest_from(numbers, word, int(stops[word]))
+        if found is not None:
+            free = found[0]
+            wanted.append(found[1])
+    near = kernels.phrases_near(
+        *table.trie, numbers, stops, sentence, np.zeros(count, dtype=np.int64), begin, end, 2, 3
+    )
+    assert [table.values[phrase] for phrase in near.tolist()] == wanted
+
+
+@settings(deadline=None)  # the first call compiles
+@given(st.lists(WORDS, max_size=8), WORDS.filter(bool), st.data())
+def test_a_word_is_in_a_phrase_that_does_not_count(
+    phrases: list[list[str]], text: list[str], data: st.DataObject
+) -> None:
+    table, numbers = phrase_table((words, tuple(words)) for words in phrases), numbered(text)
+    counts = np.array(data.draw(st.lists(st.booleans(), min_size=len(table.values), max_size=len(table.values))), bool)
+    word, stops = data.draw(st.integers(0, len(text) - 1)), np.full(len(text), len(text))
+    found = [table.longest_from(numbers, start, len(text)) for start in range(max(0, word - 3), word + 1)]
+    # Of two equal phrases the first stays.
+    counted = dict(reversed(list(zip(table.values, counts, strict=True))))
+    wanted = any(one is not None and one[0] > word and not counted[one[1]] for one in found)
+    assert kernels.in_other_phrase(*table.trie, counts, numbers, stops, word, 3) == wanted
+
+
+@settings(deadline=None)  # the first call compiles
 @given(st.lists(WORDS, max_size=8))
 def test_a_table_gives_its_phrases_back(phrases: list[list[str]]) -> None:
     table = phrase_table((words, index) for index, words in enumerate(phrases))
