@@ -78,7 +78,7 @@ def save(name: str, figures: Mapping[str, object]) -> None:
 
 
 def _by_tables(example: Example, tables: object) -> list[SpanOf]:
-    note = ReadNote(example.document, example.mentions, [])
+    note = ReadNote(example.document, example.mentions, [], {})
     entities = entities_of(note, example.drugs, [], "note", tables)  # type: ignore[arg-type]
     labels = LABELS[example.corpus]
     return [(one.start, one.end, labels[one.type]) for one in entities if one.type in labels]
