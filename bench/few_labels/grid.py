@@ -23,8 +23,8 @@ from bench.few_labels.shares import SEEDS, SHARES, labelled
 from services.common.settings import REPOSITORY
 
 CELLS, CHOICE = KEPT / "cells.jsonl", KEPT / "steps.json"
-# FixMatch needs pictures without labels, and each share of "generated" a generator of its own for every draw.
-METHODS = {"supervised": SHARES, "transfer": SHARES, "generated": (10, 100), "fixmatch": (5, 10, 25)}
+# FixMatch needs pictures without labels.
+METHODS = {"supervised": SHARES, "transfer": SHARES, "generated": SHARES, "fixmatch": SHARES[:-1]}
 KINDS = {method: "trunk" if method == "transfer" else "small" for method in METHODS}
 LIKE = {"fixmatch": "supervised", "generated": "supervised"}  # whose steps it takes
 STEPS = (80, 160)
