@@ -1,15 +1,18 @@
 """PNG files for people: the heat map and the image as displayed."""
 
-import io
+import struct
+import zlib
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from services.image_router.preprocessing import Box, resized
 
 # Smooth pictures gain little from more.
 COMPRESSION = 1
+# PNG (ISO/IEC 15948): what a file begins with, its filter "sub", and the rest of IHDR after width and height.
+SIGNATURE, SUB = b"\x89PNG\r\n\x1a\n", 1
+GREY_OF_8_BITS = bytes((8, 0, 0, 0, 0))
 
 
 def heatmap_png(heatmap: NDArray[np.float32], rows: int, columns: int, part: Box) -> bytes:
@@ -59,6 +62,15 @@ def _rounded(levels: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def _written(levels: NDArray[np.uint8]) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(levels).save(file, "PNG", compress_level=COMPRESSION)
-    return file.getvalue()
+    """Every pixel less the one to its left. Pillow tries five filters for every row, which takes twice as long."""
+    rows, columns = levels.shape
+    filtered = np.empty((rows, columns + 1), np.uint8)
+    filtered[:, 0], filtered[:, 1] = SUB, levels[:, 0]
+    np.subtract(levels[:, 1:], levels[:, :-1], out=filtered[:, 2:])
+    head = struct.pack(">II", columns, rows) + GREY_OF_8_BITS
+    chunks = (b"IHDR", head), (b"IDAT", zlib.compress(filtered.data, COMPRESSION)), (b"IEND", b"")
+    return SIGNATURE + b"".join(_chunk(kind, data) for kind, data in chunks)
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

@@ -12,7 +12,7 @@ from pydicom.uid import UID, JPEG2000Lossless, RLELossless
 
 from services.image_router.pixels import Picture, dicom_picture, file_picture, read_dicom
 from services.image_router.preprocessing import PREPARATIONS, equalised, model_input, read_part, resized
-from services.image_router.rendering import enlarged
+from services.image_router.rendering import enlarged, mask_png, preview_png
 from tests.image_router.samples import as_file, as_picture, radiograph, sample_bytes, ward_film
 
 Grey = NDArray[Any]
@@ -142,3 +142,15 @@ def test_what_is_no_picture_is_refused(picture: Grey) -> None:
 def test_a_heat_map_is_enlarged_as_pictures_are_resized() -> None:
     heatmap = np.random.default_rng(3).normal(size=(20, 24)).astype(np.float32)
     np.testing.assert_allclose(enlarged(heatmap, 301, 97), resized(heatmap, 301, 97), atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (9, 1), (61, 83)])
+def test_a_preview_and_a_mask_are_grey_pngs_of_just_these_levels(shape: tuple[int, int]) -> None:
+    levels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    inside = levels > 127
+    for png, shown in ((preview_png(levels.astype(np.float32) / 255, 100), levels), (mask_png(inside), inside * 255)):
+        with Image.open(io.BytesIO(png)) as image:
+            image.verify()
+        with Image.open(io.BytesIO(png)) as image:
+            assert (image.format, image.mode) == ("PNG", "L")
+            assert (np.asarray(image) == shown).all()
