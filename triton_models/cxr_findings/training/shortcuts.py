@@ -234,12 +234,13 @@ def main() -> None:
     torch.set_num_threads(THREADS)
     strength, table = chosen_strength(), known_table()
     adults = [film for film in table.films if film.population == "adult"]
-    logits = said_of(table.features, fitted(table, strength))
+    models = fitted(table, strength)
+    logits = said_of(table.features, models)
     own = logits[: len(adults)]
     result: dict[str, Any] = {"as_it_is": compared(table, own, own)["auroc"], "by_view": by_view(table, own)}
     for name, change in COVERED.items():
         changed = kept(f"adult_{name}", lambda change=change: extractor().features([change(f.grey) for f in adults]))
-        result[name] = compared(table, own, said_of(changed, fitted(table, strength)))
+        result[name] = compared(table, own, said_of(changed, models))
     alone = of_whole_films(table, adults, "frame_alone", frame_alone, strength)
     whole = of_whole_films(table, adults, "films", lambda grey: grey, strength)
     result["learned_from_the_frame_alone"] = compared(table, own, alone)
