@@ -181,13 +181,13 @@ def best_spans(scores, first, labels):
 
 
 @compiled
-def labelled_spans(scores, first, meanings):
-    """`best_spans` whose label means something, int64 [n, 3], with that in its place. meanings: by label, or -1."""
-    found = best_spans(scores, first, len(meanings))
+def telling_spans(spans, meanings):
+    """Those of `best_spans` whose label means something, int64 [n, 3], with that in its place. meanings: by label."""
+    found = np.empty((len(spans), 3), dtype=np.int64)
     count = 0
-    for index in range(len(found)):
-        meaning = meanings[found[index, 2]]
+    for index in range(len(spans)):
+        meaning = meanings[spans[index, 2]]
         if meaning >= 0:
-            found[count, 0], found[count, 1], found[count, 2] = found[index, 0], found[index, 1], meaning
+            found[count, 0], found[count, 1], found[count, 2] = spans[index, 0], spans[index, 1], meaning
             count += 1
     return found[:count].copy()

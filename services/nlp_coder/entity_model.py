@@ -156,12 +156,12 @@ class NoteEntities:
         probabilities(await self.served.probe(), "kinds", NOTE_ENTITIES)
 
     def spans(self, prediction: EntityPrediction, document: Document, corpus: str) -> LabelledSpans:
-        """What the heads of a corpus find, as far as its labels mean something here, and the short forms of that."""
-        found = [
-            with_short_forms(document, entity_kernels.labelled_spans(prediction.scores, group.first, group.meanings))
-            for group in self.groups
-            if group.corpus == corpus and group.is_asked
-        ]
+        """What the heads of a corpus find, with its short forms, as far as its labels mean something here."""
+        found = []
+        for group in self.groups:
+            if group.corpus == corpus and group.is_asked:
+                best = entity_kernels.best_spans(prediction.scores, group.first, len(group.labels))
+                found.append(entity_kernels.telling_spans(with_short_forms(document, best), group.meanings))
         if not found:
             return NO_SPANS
         return LabelledSpans(corpus, found[0] if len(found) == 1 else np.concatenate(found))
@@ -193,5 +193,5 @@ def load_note_entities(folder: Path, triton: Inference, outage: Outage, turns: T
         # Compiled for an answer of this process, and for one of Triton, which may not be written to.
         scores = np.zeros((1, 5), dtype=np.uint8)
         scores.flags.writeable = is_ours
-        entity_kernels.labelled_spans(scores, 0, found[0].meanings[:1])
+        entity_kernels.telling_spans(entity_kernels.best_spans(scores, 0, 1), found[0].meanings[:1])
     return NoteEntities(triton, load_entity_vocabulary(folder), found, outage, turns)
