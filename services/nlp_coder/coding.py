@@ -235,6 +235,12 @@ def _in_stop_term(document: Document, word: int, dictionary: Dictionary) -> bool
     )
 
 
+def warm_up_codes(note: ReadNote, reader: Reader) -> None:
+    """Have the loops compiled that ranking asks. note: of any words, one of its mentions a past one."""
+    _in_stop_term(note.document, 0, reader.dictionary)
+    apply_guidelines([], note.mentions, note.document, reader.guidelines)
+
+
 def _is_stated(read: ReadMention, document: Document, chronic: ChronicConditions) -> bool:
     """Whether a clinician names a disease as the diagnosis: it is coded on that statement (guideline I.A.19).
 

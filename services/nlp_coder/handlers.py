@@ -23,7 +23,7 @@ from services.nlp_coder import messages, metrics
 from services.nlp_coder.audit import audit
 from services.nlp_coder.audit_messages import add_audit, assigned_icd10cm
 from services.nlp_coder.audit_policy import Auditor
-from services.nlp_coder.coding import Basis, ranked_codes
+from services.nlp_coder.coding import Basis, ranked_codes, warm_up_codes
 from services.nlp_coder.document import read
 from services.nlp_coder.drugs import DrugMention, drugs_in
 from services.nlp_coder.entities import EntityReader, FoundEntities, found_entities, of_dictionary
@@ -207,12 +207,16 @@ def warm_up(deps: Coder) -> None:
     for text in _WARMING:
         reason_not_to_read(text, "", deps.languages)
         prepared = _read(text, "", deps)
+        warm_up_codes(prepared.note, deps.reader)
         warm_up_guesses(prepared.note, deps.guesses)
         messages.add_entities(NoteCoded(), _entities(prepared, None, deps))
 
 
 # With and without characters beyond ASCII, since loops over either are compiled on their own.
-_WARMING = ("HISTORY: No fever, right leg pain.", "HISTORY: No fever, 39 \u00b0C, right leg pain.")
+_WARMING = (
+    "HISTORY: No fever, right leg pain, history of pneumonia.",
+    "HISTORY: No fever, 39 \u00b0C, right leg pain, history of pneumonia.",
+)
 
 
 async def _asked(prepared: _Prepared, deps: Coder, coded: NoteCoded) -> _Answers:

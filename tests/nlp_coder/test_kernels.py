@@ -145,7 +145,15 @@ async def test_no_note_waits_for_a_loop_to_be_compiled(coder: Coder) -> None:
     warm_up(coder)
     before = compiled()
     assert sum(before.values()) > len(before) / 2
-    for text in ("", "a", "no", "?PE - no.\r\n+ cough, - fever", "\u2205 \u3000 caf\u00e9", "Allergies: NKDA. " * 3000):
+    for text in (
+        "",
+        "a",
+        "no",
+        "History of pneumonia.",
+        "?PE - no.\r\n+ cough, - fever",
+        "\u2205 \u3000 caf\u00e9",
+        "Allergies: NKDA. " * 3000,
+    ):
         await coded(coder, text)
     assert compiled() == before
 
