@@ -338,4 +338,4 @@ async def test_a_probability_has_the_interval_that_its_model_has_measured() -> N
     logits = [math.log(p / (1 - p)) for p in (pneumonia.low, pneumonia.probability, pneumonia.high)]
     assert np.diff(logits) == pytest.approx([half, half], abs=1e-4)
     brain = await read_image(brain_slice(BRAIN), reader())
-    assert not any(finding.HasField("low") for finding in brain.findings)
+    assert all(finding.low < finding.probability < finding.high for finding in brain.findings)
