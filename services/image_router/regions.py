@@ -23,11 +23,14 @@ class Geometry:
     """What the tags say of where a picture's pixels lie.
 
     spacing: (row, column) in mm, None when unknown. leftwards: cosine between a step to the image's right and the
-    direction to the patient's left, 0 when unknown.
+    direction to the patient's left, 0 when unknown. side: of the patient, of a picture that shows one alone: "left",
+    "right" or "". quadrant: of the breast that it shows, such as "upper outer quadrant", or "".
     """
 
     spacing: tuple[float, float] | None = None
     leftwards: float = 0.0
+    side: str = ""
+    quadrant: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +95,15 @@ def extents(mask: Mask, spacing: tuple[float, float]) -> tuple[float, float]:
 
 
 def position(mask: Mask, geometry: Geometry) -> tuple[str, str]:
-    """Third of the image in words, with the patient's side when the tags tell it; and that side."""
+    """Third of the image in words, with the patient's side, or the quadrant, when the tags tell it; and that side."""
     centre = np.argwhere(mask).mean(0) / mask.shape
     down, across = (names[min(2, int(place * 3))] for names, place in zip(THIRDS, centre, strict=True))
     place = "centre" if down == across == "middle" else f"{down} {across}"
     words = f"{place} of the image"
+    if geometry.quadrant:
+        return f"{words}, {' '.join(filter(None, (geometry.side, geometry.quadrant)))}", geometry.side
+    if geometry.side:
+        return f"{words}, the patient's {geometry.side}", geometry.side
     if abs(geometry.leftwards) < SIDEWAYS or across == "middle":
         return words, ""
     side = "left" if (across == "right") == (geometry.leftwards > 0) else "right"

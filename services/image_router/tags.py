@@ -70,7 +70,7 @@ def image_tags(dataset: Dataset) -> ImageTags:
 def _order(dataset: Dataset) -> str:
     """Reason and description of the requested procedure, of the study, and of the requests in (0040,0275)."""
     of_study = [text(dataset, name) for name in ("ReasonForStudy", "StudyDescription")]
-    requests = [dataset, *_items(dataset, "RequestAttributesSequence")]
+    requests = [dataset, *items(dataset, "RequestAttributesSequence")]
     names = "ReasonForTheRequestedProcedure", "RequestedProcedureDescription"
     return "; ".join(filter(None, [*(text(one, name) for one in requests for name in names), *of_study]))
 
@@ -120,15 +120,16 @@ def text(dataset: Dataset, name: str) -> str:
 
 def _issuer(dataset: Dataset, sequence: str) -> str:
     """The namespace, else the universal id, as an HL7 field's authority is read."""
-    items = _items(dataset, sequence)
-    return (text(items[0], "LocalNamespaceEntityID") or text(items[0], "UniversalEntityID")) if items else ""
+    issuers = items(dataset, sequence)
+    return (text(issuers[0], "LocalNamespaceEntityID") or text(issuers[0], "UniversalEntityID")) if issuers else ""
 
 
 def _patient_issuer(dataset: Dataset) -> str:
     return text(dataset, "IssuerOfPatientID") or _issuer(dataset, "IssuerOfPatientIDQualifiersSequence")
 
 
-def _items(dataset: Dataset, name: str) -> list[Dataset]:
+def items(dataset: Dataset, name: str) -> list[Dataset]:
+    """Those of a sequence; none when it is absent or unreadable."""
     try:
         return list(dataset.get(name) or [])
     except UNREADABLE:
@@ -139,7 +140,7 @@ def _region_codes(dataset: Dataset) -> frozenset[str]:
     codes = [
         text(item, "CodeValue")
         for sequence in ("AnatomicRegionSequence", "ProcedureCodeSequence")
-        for item in _items(dataset, sequence)
+        for item in items(dataset, sequence)
     ]
     return frozenset(codes) - {""}
 

@@ -1,7 +1,10 @@
+import numpy as np
 import pytest
 from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
 
-from services.image_router.geometry import image_geometry
+from services.image_router.geometry import QUADRANTS, image_geometry
+from services.image_router.regions import position
 
 
 def with_regions(*units: int) -> Dataset:
@@ -50,3 +53,22 @@ def test_of_a_projection_the_direction_of_the_rows_tells_where_left_is(rows: str
     dataset = Dataset()
     dataset.PatientOrientation = [rows, "F"]
     assert image_geometry(dataset).leftwards == leftwards
+
+
+@pytest.mark.parametrize("in_modifier", [False, True])
+def test_side_and_quadrant_of_a_breast_are_those_of_the_tags(*, in_modifier: bool) -> None:
+    quadrant, breast, dataset = Dataset(), Dataset(), Dataset()
+    quadrant.CodeValue, breast.CodeValue = codes.SCT.UpperOuterQuadrantOfBreast.value, codes.SCT.Breast.value
+    breast.AnatomicRegionModifierSequence = [quadrant]
+    dataset.AnatomicRegionSequence = [breast if in_modifier else quadrant]
+    dataset.ImageLaterality = "L"
+    geometry = image_geometry(dataset)
+    assert (geometry.side, geometry.quadrant) == ("left", "upper outer quadrant")
+    mask = np.zeros((30, 30), bool)
+    mask[:5, :5] = True
+    assert position(mask, geometry) == ("upper left of the image, left upper outer quadrant", "left")
+
+
+def test_the_quadrants_have_the_codes_of_the_standard() -> None:
+    named = {name: getattr(codes.SCT, name.title().replace(" ", "") + "OfBreast").value for name in QUADRANTS.values()}
+    assert {code: name for name, code in named.items()} == QUADRANTS
