@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SIDE, KINDS, FOLD = 128, 3, 2
-EPOCHS, BATCH, RATE = 20, 16, 4e-4  # batch and rate are theirs; they trained for longer, on 256 pixels
+EPOCHS, BATCH, RATE = 40, 16, 4e-4  # batch and rate are theirs; they trained for longer, on 256 pixels
+DROPPED = 0.2  # theirs is 0.5, with which 20 epochs reach .56 by patient and .49 by picture: not learned yet
 LAYERS = ((5, 2, 16), (3, 2, 32), (3, 1, 64), (3, 1, 128))  # kernel, stride, channels; each then ReLU, dropout, pool
 
 
@@ -40,7 +41,7 @@ def network() -> nn.Sequential:
     before = 1
     for kernel, stride, channels in LAYERS:
         convolution = nn.Conv2d(before, channels, kernel, stride, kernel // 2)
-        steps += [convolution, nn.ReLU(), nn.Dropout(0.5), nn.MaxPool2d(2)]
+        steps += [convolution, nn.ReLU(), nn.Dropout(DROPPED), nn.MaxPool2d(2)]
         before = channels
     return nn.Sequential(*steps, nn.Flatten(), nn.LazyLinear(1024), nn.ReLU(), nn.Linear(1024, KINDS))
 
