@@ -34,7 +34,7 @@ BREAST = Task(
     preparation="ultrasound",
     region="lesion",
     foreign="breast_ultrasound",
-    recipe=Recipe(epochs=10),
+    recipe=Recipe(epochs=20),
     sensitivity=0.95,
     specificity=0.90,
     groups=(SET, DEVICE, BIRADS),
