@@ -1,4 +1,4 @@
-"""The tables of the model card, from metrics.json, shortcuts.json and intervals.json."""
+"""The tables of the model card, from metrics.json, shortcuts.json, intervals.json and kinds.json."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def write_tables(folder: Path) -> None:
     """Put each table between its markers in the folder's MODEL_CARD.md; other text stays."""
     found = {
         name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-        for name in ("metrics", "shortcuts", "intervals")
+        for name in ("metrics", "shortcuts", "intervals", "kinds")
     }
     fill(folder / "MODEL_CARD.md", {name: make(found) for name, make in TABLES.items()})
 
@@ -174,6 +174,14 @@ def scope(found: Mapping[str, Any]) -> list[str]:
     return table(("pictures that the check never saw", "", "share"), rows)
 
 
+def kinds(found: Mapping[str, Any]) -> list[str]:
+    """One row a kind of picture: share in scope as sent, and after the service tried to put it right."""
+    rows = found["kinds"]["kinds"].items()
+    return table(
+        ("kind", "as sent", "read"), ((k.replace("_", " "), f"{v['as_sent']:.3f}", f"{v['read']:.3f}") for k, v in rows)
+    )
+
+
 TABLES = {
     "groups": groups,
     "covered": covered,
@@ -182,4 +190,5 @@ TABLES = {
     "points": points,
     "widths": widths,
     "scope": scope,
+    "kinds": kinds,
 }
