@@ -6,8 +6,6 @@ from datetime import UTC, datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 
 Clock = Callable[[], datetime]
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DAY_S = 86_400
 
 
 def utc_now() -> datetime:
@@ -19,8 +17,9 @@ def to_timestamp(moment: datetime) -> Timestamp:
     """Protobuf time of an aware datetime. Raises ValueError for a naive one."""
     if moment.tzinfo is None:
         raise ValueError("a time without a zone is ambiguous")
-    since = moment - _EPOCH
-    return Timestamp(seconds=since.days * _DAY_S + since.seconds, nanos=since.microseconds * 1000)
+    stamp = Timestamp()
+    stamp.FromDatetime(moment.astimezone(UTC))
+    return stamp
 
 
 def from_timestamp(stamp: Timestamp) -> datetime:

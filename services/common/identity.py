@@ -10,23 +10,13 @@ from services.common.settings import MIN_SECRET_BYTES, SharedSettings
 from services.common.startup import CannotStart
 
 NAMESPACE = uuid.UUID("6f1d3c0a-8a57-5d0e-9a64-5c1d0f5b7e21")
-_NAMESPACE_BYTES = NAMESPACE.bytes
 KEY_HEX_DIGITS = 32
 OID = re.compile(r"(?:URN:OID:)?([0-2](?:\.[0-9]+)+)")
 
 
 def message_id(*parts: str) -> str:
-    """UUIDv5 of what caused a message, e.g. `message_id("coded", note_message_id)`. Same parts, same id.
-
-    As `uuid.uuid5` makes it (RFC 9562, 5.5), without an object for each.
-    """
-    digest = bytearray(
-        hashlib.sha1(_NAMESPACE_BYTES + "\x1f".join(parts).encode(), usedforsecurity=False).digest()[:16]
-    )
-    digest[6] = digest[6] & 0x0F | 0x50  # version
-    digest[8] = digest[8] & 0x3F | 0x80  # variant
-    digits = digest.hex()
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+    """UUIDv5 of what caused a message, e.g. `message_id("coded", note_message_id)`. Same parts, same id."""
+    return str(uuid.uuid5(NAMESPACE, "\x1f".join(parts)))
 
 
 def canonical_authority(stated: str) -> str:
