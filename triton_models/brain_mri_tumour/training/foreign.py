@@ -14,10 +14,12 @@ from samples import DATA, pictures
 from sklearn.datasets import load_sample_images
 
 from services.image_router.preprocessing import resized
-from services.image_router.upright import REMEDIES
+from services.image_router.upright import AS_SENT, REMEDIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from numpy.typing import NDArray
 
 
 Grey = "NDArray[np.float32]"
@@ -44,6 +46,24 @@ SETS = {
     "brain_mri": "brain_mri/cheng.tar",
     "breast_ultrasound": "breast_us/busi.tar",
 }
+
+
+def shares_in_scope(
+    own: str, greys: list[Grey], accepted: Callable[[list[Grey]], NDArray[np.bool_]], count: int, seed: int
+) -> dict[str, dict[str, float]]:
+    """Of pictures turned and inverted, and of foreign ones, `count` a kind: the shares that a check accepts.
+
+    as_sent: without more ado. read: after one of the remedies that the service tries, too. own: as for
+    `foreign_pictures`. greys: of its own kind, 0 to 255. accepted: of pictures, 0 to 1, whether each is in scope.
+    """
+    some = [greys[i] for i in np.random.default_rng(seed).permutation(len(greys))[:count]]
+    kinds = dict(zip(("inverted", "turned_right", "turned_left", "upside_down"), wrong_way(some), strict=True))
+    kinds |= foreign_pictures(own, greys, count, seed)
+    shares = {}
+    for kind, found in kinds.items():
+        passed = np.array([accepted([remedy.apply(grey) for grey in found]) for remedy in (AS_SENT, *REMEDIES)])
+        shares[kind] = {"as_sent": round(float(passed[0].mean()), 4), "read": round(float(passed.any(0).mean()), 4)}
+    return shares
 
 
 def foreign_pictures(own: str, in_scope: list[Grey], count: int, seed: int) -> dict[str, list[Grey]]:

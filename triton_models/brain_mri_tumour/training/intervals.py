@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from measures import softmax, temperature_of
 from task import run
 
+sys.path.append(str(Path(__file__).resolve().parents[2] / "cxr_findings" / "training"))
+from trust import COVERED, by_fifths, half_widths
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from task import Material, Task
-
-COVERED = 0.9
-PARTS = 5
-SEED = 7
 
 
 def interval_figures(task: Task, m: Material, fold: int) -> dict[str, Any]:
@@ -31,15 +32,15 @@ def interval_figures(task: Task, m: Material, fold: int) -> dict[str, Any]:
         logits = one.plain["logits"].astype(np.float64)
         said.append(log_odds(softmax(logits, temperature_of(logits, m.labels[test]))))
     apart, (p, _) = np.abs(said[0] - said[1]), said
-    held = covered(apart, m.groups[test])
-    fifth = np.digitize(p, np.quantile(p, np.arange(1, PARTS) / PARTS))
+    flat, groups = apart.ravel(), np.repeat(m.groups[test], apart.shape[1])
+    held = (flat <= half_widths(flat, np.ones(len(flat)), groups)).reshape(apart.shape)
     return {
         "fold": fold,
         "meant_to_cover": COVERED,
         "half_width_logit": round(float(np.quantile(apart, COVERED)), 3),
         "covered": round(float(held.mean()), 4),
         "covered_by_class": {n: round(float(held[:, i].mean()), 4) for i, n in enumerate(task.classes)},
-        "covered_by_fifths_of_probability": [round(float(held[fifth == i].mean()), 4) for i in range(PARTS)],
+        "covered_by_fifths_of_probability": [round(share, 4) for share in by_fifths(held, p)],
     }
 
 
@@ -48,12 +49,3 @@ def log_odds(p: NDArray[np.float64]) -> NDArray[np.float64]:
     clipped = np.clip(p, 1e-6, 1 - 1e-6)
     odds: NDArray[np.float64] = np.log(clipped / (1 - clipped))
     return odds
-
-
-def covered(apart: NDArray[np.float64], groups: NDArray[np.str_]) -> NDArray[np.bool_]:
-    """Whether each lies within the width that the groups of the other parts ask for. apart: (n, classes)."""
-    names, inverse = np.unique(groups, return_inverse=True)
-    part = np.random.default_rng(SEED).integers(0, PARTS, len(names))[inverse]
-    widths = np.array([np.quantile(apart[part != i], COVERED) for i in range(PARTS)])
-    held: NDArray[np.bool_] = apart <= widths[part][:, None]
-    return held

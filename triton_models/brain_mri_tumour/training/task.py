@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from asking import ask
 from fitting import SEED, Pictures, Recipe, Trained, trained
-from foreign import crops, foreign_pictures, wrong_way
+from foreign import crops, foreign_pictures, shares_in_scope, wrong_way
 from measures import (
     band,
     classification,
@@ -31,7 +31,6 @@ from scope import ScopeCheck, fit_scope
 from torch.nn import functional
 
 from services.image_router.preprocessing import model_input
-from services.image_router.upright import AS_SENT, REMEDIES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -310,14 +309,9 @@ def scope_figures(task: Task, m: Material, fold: int, one: Trained, check: Scope
     """
     own = check(one.plain["features"].astype(np.float64)) <= 1
     greys = [m.samples[r].grey for r in one.test]
-    some = [greys[i] for i in np.random.default_rng(SEED).permutation(len(greys))[:FOREIGN]]
-    kinds = dict(zip(("inverted", "turned_right", "turned_left", "upside_down"), wrong_way(some), strict=True))
-    kinds |= foreign_pictures(task.foreign, greys, FOREIGN, SEED)
-    shares = {}
-    for kind, found in kinds.items():
-        tried = [[remedy.apply(grey) for grey in found] for remedy in (AS_SENT, *REMEDIES)]
-        passed = np.array([check(features_of(task, one, shown)) <= 1 for shown in tried])
-        shares[kind] = {"as_sent": round(float(passed[0].mean()), 4), "read": round(float(passed.any(0).mean()), 4)}
+    shares = shares_in_scope(
+        task.foreign, greys, lambda shown: check(features_of(task, one, shown)) <= 1, FOREIGN, SEED
+    )
     return {
         "fold": fold,
         "in_scope": round(float(own.mean()), 4),

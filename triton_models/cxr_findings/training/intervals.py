@@ -22,11 +22,10 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from shortcuts import Fitted, chosen_strength, extractor, fitted, known_table, said_of
 from train import SEED, Floats, Table, calibrator, fit, folds
+from trust import COVERED, by_fifths, half_widths
 from variants import MOVED
 
 MODEL = Path(__file__).resolve().parents[1]
-COVERED = 0.9
-PARTS = 5
 Rows = NDArray[np.int64]
 
 
@@ -55,21 +54,9 @@ def _calibrated(table: Table, learned: Rows, others: Rows, test: Rows, strength:
 
 def judged(difference: Floats, spread: Floats, patients: NDArray[np.str_]) -> dict[str, Any]:
     """Coverage and mean width of intervals whose half-width is a factor times `spread`, overall and by fifths of it."""
-    names = np.unique(patients)
-    fold_of = dict(zip(names, np.random.default_rng(SEED).integers(0, PARTS, len(names)), strict=True))
-    fold = np.array([fold_of[patient] for patient in patients])
-    half = np.zeros(len(difference))
-    for part in range(PARTS):
-        others = fold != part
-        half[~others] = np.quantile(np.abs(difference[others]) / spread[others], COVERED) * spread[~others]
+    half = half_widths(difference, spread, patients)
     held = np.abs(difference) <= half
     return {"covered": _short(held.mean()), "mean_width": _short(2 * half.mean()), "held": held}
-
-
-def by_fifths(held: NDArray[np.bool_], of: Floats) -> list[float]:
-    """Coverage by fifths of a quantity."""
-    fifth = np.digitize(of, np.quantile(of, [0.2, 0.4, 0.6, 0.8]))
-    return [_short(held[fifth == one].mean()) for one in range(PARTS)]
 
 
 def _short(value: float) -> float:
@@ -93,7 +80,7 @@ def main() -> None:
             "one_width": {
                 "covered": one["covered"],
                 "mean_width": one["mean_width"],
-                "covered_by_fifths_of_logit": by_fifths(one["held"], logits[chosen]),
+                "covered_by_fifths_of_logit": [_short(share) for share in by_fifths(one["held"], logits[chosen])],
             },
         }
     if "--augmented" in sys.argv[1:]:
@@ -126,7 +113,7 @@ def augmented(table: Table, halves: Floats, logits: Floats, models: Fitted) -> d
         made[name] = {
             "covered": found["covered"],
             "mean_width": found["mean_width"],
-            "covered_by_fifths_of_spread": by_fifths(found["held"], spread),
+            "covered_by_fifths_of_spread": [_short(share) for share in by_fifths(found["held"], spread)],
         }
     return made
 
