@@ -13,6 +13,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -31,12 +32,15 @@ from services.nlp_coder.models import ICD_CODER
 
 
 class InProcess:
-    """The committed models, on one thread: that of the caller, or one of its own `beside` it."""
+    """The committed models, on one thread: that of the caller, or one of its own `beside` it.
+
+    A thread for each model would have Python wait for one of two cores whenever both models run.
+    """
 
     def __init__(self, settings: NlpCoderSettings, *, beside: bool = False) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self._beside = beside
+        self._beside = ThreadPoolExecutor(1) if beside else None
         paths = {
             name: settings.shared.model_repository / name / "1" / "model.onnx" for name in (ICD_CODER, NOTE_ENTITIES)
         }
@@ -51,7 +55,7 @@ class InProcess:
     ) -> dict[str, NDArray[Any]]:
         """One inference."""
         run = partial(self._sessions[model].run, list(outputs), dict(inputs))
-        answers = await asyncio.to_thread(run) if self._beside else run()
+        answers = await asyncio.get_running_loop().run_in_executor(self._beside, run) if self._beside else run()
         return {name: np.asarray(answer) for name, answer in zip(outputs, answers, strict=True)}
 
     async def model_version(self, model: str) -> ModelVersion:
