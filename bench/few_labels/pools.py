@@ -67,12 +67,18 @@ def load(task: str) -> Pool:
     return Pool(task, CLASSES[task], pictures, labels, groups, *parts)
 
 
+def _levels(inputs: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Of inputs in [0, 1]."""
+    levels: NDArray[np.uint8] = np.round(inputs * 255).astype(np.uint8)
+    return levels
+
+
 def _breast() -> dict[str, NDArray[Any]]:
     """BUS-BRA by the folds and patients of `breast_us_lesion`."""
     breast, samples = training_module("breast"), training_module("samples")
     ours = [sample for sample in breast.breast_samples() if sample.about[breast.SET] == "busbra"]
     return {
-        "pictures": samples.squares(ours, SIDE, "ultrasound")[0],
+        "pictures": _levels(samples.squares(ours, SIDE, "ultrasound")[0]),
         "labels": np.array([CLASSES["breast"].index(breast.BREAST_CLASSES[sample.label]) for sample in ours]),
         "groups": np.array([sample.group for sample in ours]),
         "folds": np.array([sample.fold for sample in ours]),
@@ -83,7 +89,7 @@ def _brain() -> dict[str, NDArray[Any]]:
     """Cheng's slices by their official folds; the set does not name its patients, so groups are runs of slices."""
     samples = training_module("samples")
     ours = [sample for sample in samples.brain_samples() if sample.label < len(CLASSES["brain"])]
-    pictures = samples.squares(ours, SIDE, "head_slice")[0]
+    pictures = _levels(samples.squares(ours, SIDE, "head_slice")[0])
     folds = np.array([sample.fold for sample in ours])
     halved = pictures.reshape(len(ours), SIDE // 2, 2, SIDE // 2, 2).mean((2, 4)).reshape(len(ours), -1)
     run = runs([sample.name for sample in ours], folds, halved)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from services.common.settings import REPOSITORY
 
@@ -91,4 +91,15 @@ def as_picture(pixels: NDArray[Any], kind: str, **options: Any) -> bytes:
     """The bytes of a "PNG" or "JPEG" file."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def as_stored(pixels: NDArray[Any], syntax: UID) -> bytes:
+    """A radiograph of these pixels, losslessly compressed."""
+    dataset = radiograph(pixels)
+    as_file(dataset)  # gives it its file meta information
+    dataset.compress(syntax, generate_instance_uid=False)
+    dataset.file_meta.TransferSyntaxUID = syntax
+    buffer = io.BytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
     return buffer.getvalue()

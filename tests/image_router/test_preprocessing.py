@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 from PIL import Image
-from pydicom.uid import UID, JPEG2000Lossless, RLELossless
+from pydicom.uid import JPEG2000Lossless, RLELossless
 
 from services.image_router.pixels import Picture, dicom_picture, file_picture, read_dicom
 from services.image_router.preprocessing import PREPARATIONS, equalised, model_input, read_part, resized
 from services.image_router.rendering import enlarged, mask_png, preview_png
-from tests.image_router.samples import as_file, as_picture, radiograph, sample_bytes, ward_film
+from tests.image_router.samples import as_file, as_picture, as_stored, radiograph, sample_bytes, ward_film
 
 Grey = NDArray[Any]
 SIDE = 64
@@ -33,17 +33,6 @@ def test_the_same_picture_gives_the_same_input_as_dicom_and_as_png() -> None:
     png = seen_by_model(file_picture(as_picture(FILM, "PNG"), MANY))
     np.testing.assert_allclose(of_dicom(FILM), png, atol=1e-6)
     np.testing.assert_allclose(of_dicom(FILM, WindowCenter=128, WindowWidth=256), png, atol=1e-6)
-
-
-def as_stored(pixels: Grey, syntax: UID) -> bytes:
-    """The same pixels, losslessly compressed."""
-    dataset = radiograph(pixels)
-    as_file(dataset)  # gives it its file meta information
-    dataset.compress(syntax, generate_instance_uid=False)
-    dataset.file_meta.TransferSyntaxUID = syntax
-    buffer = io.BytesIO()
-    dataset.save_as(buffer, enforce_file_format=True)
-    return buffer.getvalue()
 
 
 @pytest.mark.parametrize("preparation", sorted(PREPARATIONS))

@@ -30,6 +30,24 @@ def test_an_orders_words_choose_the_operating_point(order: str, question: str, p
     assert (chosen.question, chosen.point) == (question, point)
 
 
+@pytest.mark.parametrize(
+    ("model", "order", "point"),
+    [
+        ("brain_mri_tumour", "MR head with contrast, rule out tumour", "high_sensitivity"),
+        ("brain_mri_tumour", "rule out meningioma", "high_sensitivity"),
+        ("brain_mri_tumour", "confirm pituitary adenoma", "high_specificity"),
+        ("brain_mri_tumour", "known glioma, follow-up", DEFAULT),
+        ("brain_mri_tumour", "rule out bleeding", DEFAULT),
+        ("breast_us_lesion", "screening, dense breasts", "high_sensitivity"),
+        ("breast_us_lesion", "palpable lump, exclude malignancy", "high_sensitivity"),
+        ("breast_us_lesion", "mass BI-RADS 4, before biopsy", "high_specificity"),
+        ("breast_us_lesion", "mastitis, rule out abscess", DEFAULT),
+    ],
+)
+def test_what_an_order_asks_is_about_what_the_model_reads_for(model: str, order: str, point: str) -> None:
+    assert choice("", ImageTags(order=order), model, ALL).point == point
+
+
 def test_the_callers_question_counts_before_the_orders_and_says_so() -> None:
     chosen = choice("confirm", ImageTags(order="Rule out pneumonia"), CHEST, ALL)
     assert (chosen.point, chosen.reason.partition(",")[0]) == ("high_specificity", "the caller asks to confirm it")

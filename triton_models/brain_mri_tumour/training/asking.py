@@ -29,11 +29,11 @@ def session(network: Lesions, side: int) -> onnxruntime.InferenceSession:
 
 
 def ask(
-    asked: onnxruntime.InferenceSession, inputs: NDArray[np.uint8], wanted: tuple[str, ...] = Read._fields
+    asked: onnxruntime.InferenceSession, inputs: NDArray[np.float32], wanted: tuple[str, ...] = Read._fields
 ) -> dict[str, NDArray[np.float32]]:
-    """inputs: (n, side, side), levels times 255. Returns the wanted fields of `Read`."""
+    """inputs: (n, side, side) in [0, 1]. Returns the wanted fields of `Read`."""
     parts = [
-        asked.run(list(wanted), {"image": inputs[at : at + CHUNK, None].astype(np.float32) / 255})
+        asked.run(list(wanted), {"image": np.ascontiguousarray(inputs[at : at + CHUNK, None])})
         for at in range(0, len(inputs), CHUNK)
     ]
     return {name: np.concatenate(found) for name, found in zip(wanted, zip(*parts, strict=True), strict=True)}

@@ -34,9 +34,9 @@ SIDE = 160
 STRENGTH = 0.01
 
 
-def grey_statistics(inputs: NDArray[np.uint8]) -> NDArray[np.float64]:
+def grey_statistics(inputs: NDArray[np.float32]) -> NDArray[np.float64]:
     """(n, 5): mean, standard deviation and three quantiles of the prepared pictures, (n, side, side)."""
-    x = inputs.reshape(len(inputs), -1) / 255
+    x = inputs.reshape(len(inputs), -1)
     return np.column_stack([x.mean(1), x.std(1), *np.quantile(x, [0.1, 0.5, 0.9], axis=1)])
 
 

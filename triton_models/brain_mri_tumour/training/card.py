@@ -11,6 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+POINTS = {
+    "default": "default",
+    "high_sensitivity": "high sensitivity (rule out, screening)",
+    "high_specificity": "high specificity (confirm)",
+}
+
 
 def write_tables(folder: Path) -> None:
     """Put each table between its markers in the folder's MODEL_CARD.md; other text stays."""
@@ -105,6 +111,28 @@ def points(metrics: Mapping[str, Any]) -> list[str]:
             for label, one in metrics["operating_points"].items()
         ),
     )
+
+
+def questions(metrics: Mapping[str, Any]) -> list[str]:
+    """The operating point of each question: one row a label that it moves, then what is asked for taken together."""
+    found = metrics["questions"]
+    figures = ("sensitivity", "specificity", "ppv", "own_called_negative", "others_called_negative", "cannot_tell")
+    rows: list[tuple[object, ...]] = []
+
+    def add(point: str, label: str, at: tuple[object, object], of: Mapping[str, float]) -> None:
+        rows.append((POINTS[point], label, *at, *(f"{of[figure]:.3f}" for figure in figures)))
+
+    for name, one in found.items():
+        for i, (label, of) in enumerate(one["by_label"].items()):
+            at = one["thresholds"][i], one["lows"][i]
+            if name == "default" or at != (found["default"]["thresholds"][i], found["default"]["lows"][i]):
+                add(name, label, at, of)
+        if one["sought"] not in one["by_label"].values():
+            add(name, "any that is asked for", ("", ""), one["sought"])
+        if "sought_when_chosen_on_other_parts" in one:
+            add(name, "the same, chosen on other parts", ("", ""), one["sought_when_chosen_on_other_parts"])
+    head = ("point", "label", "positive from", "negative below", "sensitivity", "specificity", "PPV in this mix")
+    return table((*head, "own called negative", "others called negative", "cannot tell"), rows)
 
 
 def scope(metrics: Mapping[str, Any]) -> list[str]:
@@ -216,5 +244,5 @@ def trust(metrics: Mapping[str, Any]) -> list[str]:
     return [said]
 
 
-MADE = (folds, classes, confusion, points, scope, outline, whole, leakage, groups, across, trust)
+MADE = (folds, classes, confusion, points, questions, scope, outline, whole, leakage, groups, across, trust)
 TABLES = {make.__name__: make for make in MADE}

@@ -55,7 +55,7 @@ def draw_sheets(task: Task, m: Material, oof: OutOfFold, folder: Path) -> None:
                 sheet(tiles).save(folder / f"{name}_{kind}.jpg", quality=80)
 
 
-def draw_page(task: Task, m: Material, oof: OutOfFold, refused: list[NDArray[np.uint8]]) -> None:
+def draw_page(task: Task, m: Material, oof: OutOfFold, refused: list[NDArray[np.float32]]) -> None:
     """pictures.jpg of the model's folder: a row of right and one of wrong pictures a class, a last row of refused ones.
 
     Colours as on the sheets. refused: inputs, (side, side), foreign or wrongly refused.
@@ -68,7 +68,8 @@ def draw_page(task: Task, m: Material, oof: OutOfFold, refused: list[NDArray[np.
         for chosen in (called & (m.labels == label), called & (m.labels != label)):
             some = random.permutation(np.flatnonzero(chosen))[:ACROSS]
             rows.append([tile(task, m, oof, p, found, int(row)) for row in some])
-    rows.append([Image.fromarray(one).convert("RGB").resize((TILE, TILE)) for one in refused[:ACROSS]])
+    levels = [np.round(one * 255).astype(np.uint8) for one in refused[:ACROSS]]
+    rows.append([Image.fromarray(one).convert("RGB").resize((TILE, TILE)) for one in levels])
     whole = Image.new("RGB", (ACROSS * TILE, len(rows) * TILE))
     for down, tiles in enumerate(rows):
         for across, one in enumerate(tiles):
@@ -82,7 +83,7 @@ def tile(  # noqa: PLR0917 - what a tile shows
     task: Task, m: Material, oof: OutOfFold, p: NDArray[np.float64], found: NDArray[np.float32], row: int
 ) -> Image.Image:
     """One picture with what was found in it."""
-    grey = m.inputs[row].astype(np.float32)
+    grey = m.inputs[row] * 255
     lesions = [c for c in range(len(task.classes)) if c != task.normal]
     likeliest = lesions[int(oof.logits[row, lesions].argmax())]
     centred = oof.evidence[row, likeliest] - oof.evidence[row].mean(0)

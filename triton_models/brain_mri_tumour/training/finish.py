@@ -9,6 +9,7 @@ from card import write_tables
 from drawing import draw_page, draw_reliability, draw_sheets
 from graph import Served
 from measures import temperature_of
+from points import parameters_of
 from publish import REPOSITORY, publish
 from task import WORK, refused_inputs
 
@@ -26,11 +27,13 @@ def finish(  # noqa: PLR0917 - what publishing needs
     """
     network = oof.runs[min(oof.runs)].network
     temperature = temperature_of(oof.logits, m.labels[np.isin(m.folds, list(oof.runs))])
-    points = metrics["operating_points"]
+    points, questions = metrics["operating_points"], dict(metrics["questions"])
+    del questions["default"]
     named = {
         "labels": ",".join(task.classes),
         "thresholds": ",".join(str(points[name]["high"]) for name in task.classes),
         "lows": ",".join(str(points[name]["low"]) for name in task.classes),
+        **parameters_of({name: (one["thresholds"], one["lows"]) for name, one in questions.items()}),
         "interval_logit": str(metrics["interval"]["half_width_logit"]),
     }
     outlining = {"region": task.region, "outline_threshold": str(metrics["outlines"]["threshold"])}

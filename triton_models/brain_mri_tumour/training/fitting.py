@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from dataclasses import dataclass
@@ -42,7 +43,10 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """What is learned from. inputs, masks: (n, side, side), levels and shares times 255. has_mask, labels: (n,)."""
+    """What is learned from.
+
+    inputs: (n, side, side) in [0, 1]. masks: the same, shares times 255. has_mask, labels: (n,).
+    """
 
     inputs: Tensor
     masks: Tensor
@@ -52,7 +56,7 @@ class Pictures:
 
 def batch_of(pictures: Pictures, rows: Tensor) -> tuple[Tensor, Tensor]:
     """Inputs and masks, [B, 1, side, side] in [0, 1]."""
-    return tuple(part[rows].float().div(255).unsqueeze(1) for part in (pictures.inputs, pictures.masks))  # type: ignore[return-value]
+    return pictures.inputs[rows].unsqueeze(1), pictures.masks[rows].float().div(255).unsqueeze(1)
 
 
 def augmented(image: Tensor, mask: Tensor, generator: torch.Generator, side: int = 0) -> tuple[Tensor, Tensor]:
@@ -175,7 +179,10 @@ def trained(  # noqa: PLR0917 - what a run is
     recipe: Recipe,
     checkpoint: Path,
 ) -> Trained:
-    """Fit and ask, or read what an earlier run left at `checkpoint` (a path without suffix)."""
+    """Fit and ask, or read what an earlier run left at `checkpoint` (a path without suffix).
+
+    Answers that were given to other inputs than these are asked for anew.
+    """
     weights, answers = checkpoint.with_suffix(".pt"), checkpoint.with_suffix(".npz")
     torch.manual_seed(SEED)
     network = Lesions(classes).to(memory_format=torch.channels_last)
@@ -187,14 +194,22 @@ def trained(  # noqa: PLR0917 - what a run is
     network.load_state_dict(torch.load(weights, weights_only=True))
     network.eval().requires_grad_(requires_grad=False)
     asked = session(network, pictures.inputs.shape[2])
-    if not answers.exists():
-        inputs = pictures.inputs.numpy()[test]
+    inputs = pictures.inputs.numpy()[test]
+    to = hashlib.sha256(inputs).hexdigest()
+    if not (answers.exists() and _given_to(answers) == to):
         arrays = {f"plain_{k}": v for k, v in ask(asked, inputs).items()}
         other = ask(asked, inputs[..., ::-1], ("logits", "outline"))
-        np.savez(answers, **arrays, mirrored_logits=other["logits"], mirrored_outline=other["outline"][..., ::-1])
+        arrays |= {"mirrored_logits": other["logits"], "mirrored_outline": other["outline"][..., ::-1]}
+        np.savez(answers, given_to=to, **arrays)
     with np.load(answers) as found:
         sides = [
             {name.split("_", 1)[1]: found[name] for name in found.files if name.startswith(side)}
             for side in ("plain", "mirrored")
         ]
     return Trained(network, asked, test, *sides)
+
+
+def _given_to(answers: Path) -> str:
+    """The hash of the inputs, empty in a file that does not say."""
+    with np.load(answers) as found:
+        return str(found["given_to"]) if "given_to" in found.files else ""

@@ -54,7 +54,7 @@ def shares_in_scope(
     """Of pictures turned and inverted, and of foreign ones, `count` a kind: the shares that a check accepts.
 
     as_sent: without more ado. read: after one of the remedies that the service tries, too. own: as for
-    `foreign_pictures`. greys: of its own kind, 0 to 255. accepted: of pictures, 0 to 1, whether each is in scope.
+    `foreign_pictures`. greys: of its own kind, 0 to 1. accepted: of pictures, whether each is in scope.
     """
     some = [greys[i] for i in np.random.default_rng(seed).permutation(len(greys))[:count]]
     kinds = dict(zip(("inverted", "turned_right", "turned_left", "upside_down"), wrong_way(some), strict=True))
@@ -67,7 +67,7 @@ def shares_in_scope(
 
 
 def foreign_pictures(own: str, in_scope: list[Grey], count: int, seed: int) -> dict[str, list[Grey]]:
-    """`count` pictures a kind, grey 0 to 1. own: the key of `SETS` that is no foreign kind. in_scope: 0 to 255."""
+    """`count` pictures a kind, grey 0 to 1. own: the key of `SETS` that is no foreign kind. in_scope: its own."""
     random = np.random.default_rng(seed)
     kinds = {kind: _some(path, count, random) for kind, path in SETS.items() if kind != own}
     made: dict[str, Callable[[], Grey]] = {
@@ -77,23 +77,20 @@ def foreign_pictures(own: str, in_scope: list[Grey], count: int, seed: int) -> d
         "text_page": lambda: text_page(random),
         "photograph": lambda: _patch(_photographs(), random, 0.5),
         "ct_slice": lambda: _patch(_ct(), random, 0.9),
-        "cropped": lambda: _patch([in_scope[random.integers(len(in_scope))] / 255], random, CROPPED),
+        "cropped": lambda: _patch([in_scope[random.integers(len(in_scope))]], random, CROPPED),
     }
     return kinds | {kind: [make() for _ in range(count)] for kind, make in made.items()}
 
 
 def wrong_way(greys: list[Grey]) -> list[list[Grey]]:
-    """For each of `REMEDIES`, the pictures (0 to 255) spoilt so that it puts them right, 0 to 1."""
-    return [
-        [remedy.undo(grey / 255) if index else 1 - grey / 255 for grey in greys]
-        for index, remedy in enumerate(REMEDIES)
-    ]
+    """For each of `REMEDIES`, the pictures (0 to 1) spoilt so that it puts them right."""
+    return [[remedy.undo(grey) if index else 1 - grey for grey in greys] for index, remedy in enumerate(REMEDIES)]
 
 
 def crops(greys: list[Grey], seed: int) -> list[Grey]:
-    """A part of each picture (0 to 255), 0 to 1."""
+    """A part of each picture."""
     random = np.random.default_rng(seed)
-    return [_patch([grey / 255], random, CROPPED) for grey in greys]
+    return [_patch([grey], random, CROPPED) for grey in greys]
 
 
 def text_page(random: np.random.Generator) -> Grey:
@@ -107,7 +104,7 @@ def text_page(random: np.random.Generator) -> Grey:
 
 def _some(path: str, count: int, random: np.random.Generator) -> list[Grey]:
     found = list(pictures(DATA / path).values())
-    return [found[row] / 255 for row in random.permutation(len(found))[:count]]
+    return [found[row] for row in random.permutation(len(found))[:count]]
 
 
 def _photographs() -> list[Grey]:

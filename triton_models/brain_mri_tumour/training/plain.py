@@ -75,7 +75,7 @@ def main() -> None:
     """One official fold, and one quarter of the same slices drawn at random."""
     torch.set_num_threads(1)
     samples = [s for s in brain_samples() if s.label != BRAIN_CLASSES.index("no_tumour")]
-    x = torch.from_numpy(np.stack([resized(s.grey / 255, SIDE, SIDE) for s in samples]))[:, None] - 0.2
+    x = torch.from_numpy(np.stack([resized(s.grey, SIDE, SIDE) for s in samples]))[:, None] - 0.2
     labels, folds = (np.array([getattr(s, name) for s in samples]) for name in ("label", "fold"))
     y = torch.from_numpy(labels)
     _, by_picture = next(StratifiedKFold(4, shuffle=True, random_state=SEED).split(folds, labels))

@@ -26,6 +26,7 @@ from measures import (
     temperature_of,
     with_interval,
 )
+from points import Aim, Point, fifths, point_figures
 from samples import Sample, squares
 from scope import ScopeCheck, fit_scope
 from torch.nn import functional
@@ -46,7 +47,8 @@ class Task:
     """What the models differ in.
 
     name: of the model. normal: index of the class without lesion. foreign: which kind of `foreign.SETS` is its own.
-    sensitivity, specificity: of the operating points of each label. groups: names in `Sample.about` to report by.
+    sensitivity, specificity: of the default operating points of each label. aim: of the other points.
+    groups: names in `Sample.about` to report by.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Task:
     recipe: Recipe
     sensitivity: float
     specificity: float
+    aim: Aim
     groups: tuple[str, ...] = ()
 
 
@@ -67,7 +70,7 @@ class Material:
     """Samples as arrays."""
 
     samples: list[Sample]
-    inputs: NDArray[np.uint8]
+    inputs: NDArray[np.float32]
     masks: NDArray[np.uint8]
     labels: NDArray[np.int64]
     folds: NDArray[np.int64]
@@ -168,6 +171,8 @@ def judged(task: Task, m: Material, oof: OutOfFold) -> dict[str, Any]:
     points = {
         name: band(p[:, i], m.labels == i, task.sensitivity, task.specificity) for i, name in enumerate(task.classes)
     }
+    default: Point = tuple(high for _, high in points.values()), tuple(low for low, _ in points.values())
+    parts = m.folds if len(oof.runs) > 1 else fifths(m.groups)
     report: dict[str, Any] = {
         "all": classification(p, m.labels, task.classes, m.groups),
         "by_fold": {
@@ -182,6 +187,7 @@ def judged(task: Task, m: Material, oof: OutOfFold) -> dict[str, Any]:
         "operating_points": {
             name: operating(p[:, i], m.labels == i, points[name]) for i, name in enumerate(task.classes)
         },
+        "questions": point_figures(p, m.labels, task.aim, default, task.classes, parts),
         "reliability": {name: reliability(p[:, i], m.labels == i) for i, name in enumerate(task.classes)},
     }
     return report | {"outlines": outline_figures(task, m, oof), "heat": heat_figures(task, m, oof)}
@@ -279,10 +285,10 @@ def heat_figures(task: Task, m: Material, oof: OutOfFold) -> dict[str, float]:
 def features_of(task: Task, one: Trained, greys: list[NDArray[np.float32]]) -> NDArray[np.float64]:
     """Scope features of pictures, any grey scale."""
     inputs = np.stack([model_input(np.ascontiguousarray(g), task.side, task.preparation)[0] for g in greys])
-    return _features(one, np.round(inputs * 255).astype(np.uint8))
+    return _features(one, inputs)
 
 
-def _features(one: Trained, inputs: NDArray[np.uint8]) -> NDArray[np.float64]:
+def _features(one: Trained, inputs: NDArray[np.float32]) -> NDArray[np.float64]:
     return ask(one.session, inputs, ("features",))["features"].astype(np.float64)
 
 
@@ -322,10 +328,10 @@ def scope_figures(task: Task, m: Material, fold: int, one: Trained, check: Scope
     }
 
 
-def refused_inputs(task: Task, m: Material, one: Trained, check: ScopeCheck) -> list[NDArray[np.uint8]]:
+def refused_inputs(task: Task, m: Material, one: Trained, check: ScopeCheck) -> list[NDArray[np.float32]]:
     """Inputs that the check refuses: up to three of the test rows, then one foreign picture of each kind."""
     own = m.inputs[one.test][check(one.plain["features"].astype(np.float64)) > 1][:3]
     foreign = foreign_pictures(task.foreign, [m.samples[r].grey for r in one.test], 1, SEED)
     made = [model_input(found[0], task.side, task.preparation)[0] for found in foreign.values()]
-    inputs = np.round(np.stack(made) * 255).astype(np.uint8)
+    inputs = np.stack(made)
     return [*own, *inputs[check(_features(one, inputs)) > 1]]

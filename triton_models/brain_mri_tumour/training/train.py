@@ -20,6 +20,7 @@ import torch  # noqa: E402
 from finish import finish  # noqa: E402
 from fitting import Recipe  # noqa: E402
 from intervals import interval_figures  # noqa: E402
+from points import Aim  # noqa: E402
 from samples import BRAIN_CLASSES, FOLDS, brain_samples  # noqa: E402
 from task import (  # noqa: E402
     Material,
@@ -43,6 +44,7 @@ BRAIN = Task(
     recipe=Recipe(epochs=14),
     sensitivity=0.95,
     specificity=0.97,
+    aim=Aim(sought=(0, 1, 2), sensitivity=0.998, specificity=0.99),
 )
 SEGMENTATION = "brain_mri_segmentation"
 

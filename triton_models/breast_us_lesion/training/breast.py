@@ -40,7 +40,7 @@ def _busbra() -> list[Sample]:
                 name=row["id"],
                 grey=found[f"images/{row['id']}"],
                 label=BREAST_CLASSES.index(row["pathology"]),
-                mask=found[f"masks/{row['id']}"] > 127,  # noqa: PLR2004 - 0 or 255
+                mask=found[f"masks/{row['id']}"] > 0.5,  # noqa: PLR2004 - 0 or 1
                 fold=0,
                 group=f"busbra {row['patient']}",
                 about={SET: "busbra", DEVICE: row["device"].split("@")[0].strip(), BIRADS: row["birads"]},
@@ -56,7 +56,7 @@ def _busi() -> list[Sample]:
     samples = []
     for name, cluster in zip(names, clusters, strict=True):
         label = BREAST_CLASSES.index(name.split("/")[0])
-        mask = masks[name] > 127 if name in masks else None  # noqa: PLR2004 - 0 or 255
+        mask = masks[name] > 0.5 if name in masks else None  # noqa: PLR2004 - 0 or 1
         if BREAST_CLASSES[label] == "normal":
             mask = np.zeros(found[name].shape, bool)
         samples.append(Sample(name, found[name], label, mask, 0, f"busi {cluster}", {SET: "busi"}))

@@ -22,6 +22,7 @@ from finish import finish  # noqa: E402
 from fitting import Recipe  # noqa: E402
 from intervals import interval_figures  # noqa: E402
 from measures import dice, softmax, with_interval  # noqa: E402
+from points import Aim  # noqa: E402
 from sklearn.metrics import roc_auc_score  # noqa: E402
 from task import Material, OutOfFold, Task, judged, material, out_of_fold, outlines, run, scope_figures, scope_of  # noqa: E402
 
@@ -37,6 +38,7 @@ BREAST = Task(
     recipe=Recipe(epochs=20),
     sensitivity=0.95,
     specificity=0.90,
+    aim=Aim(sought=(MALIGNANT,), sensitivity=0.95, specificity=0.95),
     groups=(SET, DEVICE, BIRADS),
 )
 

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import csv
-import io
-import os
 import re
-import tarfile
+import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-DATA = Path(os.environ.get("VIGIL_TRAINING_DATA", "../shared/data"))
+from services.image_router.preprocessing import model_input
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "brain_mri_tumour" / "training"))
+from samples import DATA, pictures
+
 ADULT_FROM = 16  # years; younger NIH patients are reported by age, and trained with their set
 _KERMANY_NUMBER = re.compile(r"(?:person(\d+)_|(?:NORMAL2-)?IM-(\d+))")
 
 
 @dataclass(frozen=True, slots=True)
 class Film:
-    """One radiograph. grey: (rows, columns), 0 to 255. positive: labelled pneumonia. patient: across all sets."""
+    """One radiograph. grey: (rows, columns), 0 to 1. positive: labelled pneumonia. patient: across all sets."""
 
     grey: NDArray[np.float32]
     positive: bool
@@ -34,11 +36,11 @@ class Film:
 
 def adult_films() -> list[Film]:
     """NIH: half with the label Pneumonia, half No Finding."""
-    pictures = dict(_pictures(DATA / "cxr_nih" / "train.tar"))
+    found = pictures(DATA / "cxr_nih" / "train.tar")
     with (DATA / "cxr_nih" / "labels.csv").open() as file:
         return [
             Film(
-                grey=pictures[f"{row['image']}.jpg"],
+                grey=found[row["image"]],
                 positive="Pneumonia" in row["findings"].split("|"),
                 patient=f"nih-{row['patient']}",
                 population="adult",
@@ -56,7 +58,7 @@ def child_films(part: str) -> list[Film]:
     Numbers in file names are persons within a part and label; the two parts number their persons anew.
     """
     films = []
-    for name, grey in _pictures(DATA / "cxr_kermany" / f"{part}.tar"):
+    for name, grey in pictures(DATA / "cxr_kermany" / f"{part}.tar").items():
         path = PurePosixPath(name)
         number = _KERMANY_NUMBER.match(path.name)
         if number is None:
@@ -67,6 +69,11 @@ def child_films(part: str) -> list[Film]:
     return films
 
 
+def inputs(greys: Iterable[NDArray[np.float32]], side: int) -> Iterator[NDArray[np.float32]]:
+    """What the network is shown of each, (side, side)."""
+    return (model_input(grey, side, "chest_film")[0] for grey in greys)
+
+
 def foreign_pictures(count: int, seed: int) -> dict[str, list[NDArray[np.float32]]]:
     """Pictures that are no upright chest films, up to `count` a kind: other modalities, and films spoilt."""
     random = np.random.default_rng(seed)
@@ -75,28 +82,14 @@ def foreign_pictures(count: int, seed: int) -> dict[str, list[NDArray[np.float32
         "brain_mri_no_tumour": DATA / "brain_mri" / "no_tumour.tar",
         "breast_ultrasound": DATA / "breast_us" / "busi.tar",
     }
-    foreign = {kind: _some([grey for _, grey in _pictures(path)], count, random) for kind, path in kinds.items()}
+    foreign = {kind: _some(list(pictures(path).values()), count, random) for kind, path in kinds.items()}
     films = _some([film.grey for film in adult_films()], count, random)
-    foreign["inverted"] = [255 - grey for grey in films]
+    foreign["inverted"] = [1 - grey for grey in films]
     foreign["turned_90"] = [np.rot90(grey).copy() for grey in films]
     foreign["turned_180"] = [np.rot90(grey, 2).copy() for grey in films]
-    foreign["noise"] = [random.random(grey.shape, np.float32) * 255 for grey in films]
+    foreign["noise"] = [random.random(grey.shape, np.float32) for grey in films]
     return foreign
 
 
-def _some(pictures: list[NDArray[np.float32]], count: int, random: np.random.Generator) -> list[NDArray[np.float32]]:
-    return [pictures[i] for i in random.permutation(len(pictures))[:count]]
-
-
-def _pictures(path: Path) -> list[tuple[str, NDArray[np.float32]]]:
-    with tarfile.open(path) as tar:
-        members = sorted((m for m in tar if m.isfile()), key=lambda member: member.name)
-        return [(member.name, _grey(tar, member)) for member in members]
-
-
-def _grey(tar: tarfile.TarFile, member: tarfile.TarInfo) -> NDArray[np.float32]:
-    file = tar.extractfile(member)
-    if file is None:
-        raise ValueError(f"{member.name} is no file")
-    with Image.open(io.BytesIO(file.read())) as image:
-        return np.asarray(image.convert("L"), np.float32)
+def _some(greys: list[NDArray[np.float32]], count: int, random: np.random.Generator) -> list[NDArray[np.float32]]:
+    return [greys[i] for i in random.permutation(len(greys))[:count]]

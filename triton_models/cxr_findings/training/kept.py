@@ -13,7 +13,7 @@ HERE = Path(__file__).resolve().parent
 PREPARATION = HERE.parents[2] / "services" / "image_router"
 SOURCES = [
     *(HERE / name for name in ("films.py", "lite0.py", "network.py", "variants.py")),
-    *(PREPARATION / name for name in ("preprocessing.py", "thorax.py")),
+    *(PREPARATION / name for name in ("pixels.py", "preprocessing.py", "thorax.py")),
 ]
 KEPT = Path("var/cxr_findings")
 

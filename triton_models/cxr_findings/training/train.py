@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from evaluation import lowest_threshold, reliability, summary
-from films import Film, adult_films, child_films, foreign_pictures
+from films import Film, adult_films, child_films, foreign_pictures, inputs
 from kept import kept
 from network import FEATURES, INNER, SIDE, Features, Findings, export, session
 from numpy.typing import NDArray
@@ -86,8 +86,7 @@ class Extractor:
 
     def features(self, pictures: list[NDArray[np.float32]], *, mirror: bool = False) -> Floats:
         """(n, FEATURES)."""
-        inputs = (model_input(grey, SIDE)[0] for grey in pictures)
-        return self.of_inputs(one[:, ::-1] if mirror else one for one in inputs)
+        return self.of_inputs(one[:, ::-1] if mirror else one for one in inputs(pictures, SIDE))
 
     def of_inputs(self, inputs: Iterable[NDArray[np.float32]]) -> Floats:
         """(n, FEATURES), of inputs that are made already, each (SIDE, SIDE)."""
@@ -273,7 +272,7 @@ def judge(table: Table) -> Judged:
     thresholds = thresholds_of(p, table)
     points = points_of(p, table, thresholds)
     adults = [film for film in table.films if film.population == "adult"]
-    seen = [model_input(film.grey, SIDE)[0] for film in adults]
+    seen = list(inputs((film.grey for film in adults), SIDE))
     edge = round(SIDE * (1 - INNER) / 2)
     report = {
         "cross_validation": by_group(table, p, thresholds),
@@ -309,7 +308,7 @@ def population(extractor: Extractor, table: Table) -> Population:
     """What the scope check learns from: the films, and some of them with black and white exchanged."""
     children = np.flatnonzero(~table.adult)
     of = np.concatenate([table.twin_of, children[:: max(1, len(children) // len(table.twin_of))]])
-    inverted = kept("inverted", lambda: extractor.features([255 - table.films[row].grey for row in of]))
+    inverted = kept("inverted", lambda: extractor.features([1 - table.films[row].grey for row in of]))
     return Population(table.features, table.adult, inverted, of)
 
 
