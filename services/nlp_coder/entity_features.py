@@ -86,7 +86,7 @@ class _Forms(NamedTuple):
 
 def _no_forms() -> _Forms:
     return _Forms(
-        np.full((4 * _MOST_FORMS, 2), -1, dtype=np.int64),
+        np.full(2 * _MOST_FORMS, -1, dtype=np.int64),
         np.zeros(_MOST_FORMS * LONGEST_WORD, dtype=np.uint32),
         np.zeros(_MOST_FORMS + 1, dtype=np.int64),
         np.zeros((_MOST_FORMS, 5), dtype=np.int64),
@@ -166,7 +166,7 @@ class EntityVocabulary:
         about = np.array([self._known(surface) for surface in places], dtype=np.int64)
         self._count = first + len(chosen)
         forms.about[first : self._count] = about[: len(chosen)]
-        entity_kernels.add_forms(characters, starts[chosen], ends[chosen], forms.table, forms.pool, forms.bounds, first)
+        kernels.add_forms(characters, starts[chosen], ends[chosen], forms.table, forms.pool, forms.bounds, first)
         rows = dict(zip(places, range(len(places)), strict=True))
         found: NDArray[np.int64] = about[[rows[surface] for surface in surfaces]]
         return found

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from services.nlp_coder.kernels import add_form, compiled
+from services.nlp_coder.kernels import compiled
 
 _MULTIPLIER = np.int64(-7046029254386353131)  # 2**64 / golden ratio, for hashing by multiplication
 _NEVER = np.int64(-(2**60))
@@ -52,13 +52,6 @@ def names_table(keys, bounds, classes, size):
             mark = (name >> _MARK_SHIFT) & _MARK_BITS
             names[slot] = np.uint32((mark << _CLASS_BITS) | classes[index])
     return names
-
-
-@compiled
-def add_forms(text, starts, ends, table, pool, bounds, first):
-    """Make words forms, the first of them form number `first`. See `kernels.add_form`."""
-    for word in range(len(starts)):
-        add_form(text, starts[word], ends[word], table, pool, bounds, first + word)
 
 
 @compiled

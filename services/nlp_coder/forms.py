@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from threading import Lock
 from typing import NamedTuple, TypeAlias
@@ -57,7 +57,7 @@ def form_table(words: Iterable[str]) -> FormTable:
     listed = list(words)
     size = 1 << (2 * len(listed)).bit_length()
     pool, bounds = np.zeros(sum(map(len, listed)), dtype=np.uint8), np.zeros(len(listed) + 1, dtype=np.int64)
-    made = FormTable(np.full((size, 2), -1, dtype=np.int64), pool, bounds)
+    made = FormTable(np.full(size, -1, dtype=np.int64), pool, bounds)
     for form, word in enumerate(listed):
         kernels.add_form(code_points(word), 0, len(word), *made, form)
     return made
@@ -67,7 +67,7 @@ def _no_forms() -> _Forms:
     return _Forms(
         count_of_numbers(),
         0,
-        np.full((4 * _MOST_FORMS, 2), -1, dtype=np.int64),
+        np.full(2 * _MOST_FORMS, -1, dtype=np.int64),
         np.zeros(_MOST_FORMS * LONGEST_WORD, dtype=np.uint8),
         np.zeros(_MOST_FORMS + 1, dtype=np.int64),
         np.empty(_MOST_FORMS, dtype=np.object_),
@@ -86,9 +86,9 @@ def numbered_words(text: str, characters: CodePoints) -> NumberedWords:
     forms = _up_to_date()
     rows, known = kernels.known_words(characters, forms.table, forms.pool, forms.bounds, forms.numbers)
     starts, ends, found, numbers = rows
+    norms: list[str] = forms.norms[found].tolist()
     if known < len(found):
-        return _with_new_forms(text, characters, starts, ends)
-    norms = forms.norms[found].tolist()
+        _learn(text, characters, forms, rows, norms)
     return NumberedWords(Words(row_of(starts), row_of(ends), norms), starts, ends, numbers)
 
 
@@ -98,31 +98,22 @@ def numbered_again(words: Words) -> NumberedWords:
     return NumberedWords(words, starts, ends, numbered(words.norms))
 
 
-def _with_new_forms(text: str, characters: CodePoints, starts: Places, ends: Places) -> NumberedWords:
-    """The same for a text with words that are not known yet, which become known."""
+def _learn(text: str, characters: CodePoints, forms: _Forms, rows: Places, norms: list[str]) -> None:
+    """Look up what is not known of `known_words` yet, put it into their rows and norms, and remember it."""
+    starts, ends, found, numbers = rows
+    new = np.flatnonzero(found < 0)
+    places = new.tolist()
+    for word, start, end in zip(places, starts[new].tolist(), ends[new].tolist(), strict=True):
+        norms[word] = norm_of(text[start:end])
+    numbers[new] = numbered([norms[word] for word in places])
+    # Each once, and of what is too long none.
+    once = {text[starts[word] : ends[word]]: word for word in places if ends[word] - starts[word] <= LONGEST_WORD}
     with _growing:
-        forms = _up_to_date()
-        found = kernels.forms_in(characters, starts, ends, forms.table, forms.pool, forms.bounds)
-        _learn(text, characters, forms, starts[found < 0].tolist(), ends[found < 0].tolist())
-        found = kernels.forms_in(characters, starts, ends, forms.table, forms.pool, forms.bounds)
-    norms, numbers = forms.norms[found].tolist(), forms.numbers[found]
-    # What is too long to be kept, or one too many, is unknown still.
-    for word in np.flatnonzero(found < 0).tolist():
-        norms[word] = norm_of(text[starts[word] : ends[word]])
-        numbers[word] = numbered(norms[word : word + 1])[0]
-    return NumberedWords(Words(row_of(starts), row_of(ends), norms), starts, ends, numbers)
-
-
-def _learn(text: str, characters: CodePoints, forms: _Forms, starts: Sequence[int], ends: Sequence[int]) -> None:
-    """Make words forms, each once, as far as there is room."""
-    new = {text[start:end]: (start, end) for start, end in zip(starts, ends, strict=True)}
-    norms = list(map(norm_of, new))
-    for (start, end), norm, number in zip(new.values(), norms, numbered(norms).tolist(), strict=True):
-        if end - start <= LONGEST_WORD and forms.count < _MOST_FORMS:
-            form = forms.count
-            forms.numbers[form], forms.norms[form] = number, norm
-            forms.count += 1
-            kernels.add_form(characters, start, end, forms.table, forms.pool, forms.bounds, form)
+        chosen = list(once.values())[: _MOST_FORMS - forms.count]
+        first, last = forms.count, forms.count + len(chosen)
+        forms.numbers[first:last], forms.norms[first:last] = numbers[chosen], [norms[word] for word in chosen]
+        forms.count = last
+        kernels.add_forms(characters, starts[chosen], ends[chosen], forms.table, forms.pool, forms.bounds, first)
 
 
 def _up_to_date() -> _Forms:

@@ -16,6 +16,8 @@ _MULTIPLIER = np.int64(-7046029254386353131)  # 2**64 / golden ratio, for hashin
 # Highest bits of the product that number a slot; at most 2**31 slots.
 _HASH_BITS = 32
 _LOW_BITS = 0xFFFFFFFF
+# Of a row in a table of forms: the bits of the form's number.
+_FORM = np.int64(0xFFFFFF)
 _EXCLAMATION, _DOUBLE_QUOTE, _HASH, _AMPERSAND, _STAR, _COLON, _QUESTION, _SQUARE, _ASCII = (
     33,
     34,
@@ -168,14 +170,14 @@ def _is_same(text, start, end, pool, first, last):
 
 
 @compiled
-def _form_of(text, start, end, table, pool, bounds):
-    """The form of a word, or -1."""
+def _form_of(text, start, end, key, table, pool, bounds):
+    """The form of a word whose `_hash_of` is `key`, or -1."""
     mask = len(table) - 1
-    key = _hash_of(text, start, end)
     slot = ((key * _MULTIPLIER) >> _HASH_BITS) & mask
-    while table[slot, 0] != _EMPTY:
-        form = table[slot, 1]
-        if table[slot, 0] == key and _is_same(text, start, end, pool, bounds[form], bounds[form + 1]):
+    while table[slot] != _EMPTY:
+        form = table[slot] & _FORM
+        is_alike = (table[slot] ^ key) <= _FORM
+        if is_alike and _is_same(text, start, end, pool, bounds[form], bounds[form + 1]):
             return form
         slot = (slot + 1) & mask
     return _EMPTY
@@ -186,24 +188,34 @@ def forms_in(text, starts, ends, table, pool, bounds):
     """For each word its form, or -1, int64 [words]. See `forms._Forms` for the table of forms."""
     found = np.empty(len(starts), dtype=np.int64)
     for word in range(len(starts)):
-        found[word] = _form_of(text, starts[word], ends[word], table, pool, bounds)
+        key = _hash_of(text, starts[word], ends[word])
+        found[word] = _form_of(text, starts[word], ends[word], key, table, pool, bounds)
     return found
 
 
 @compiled
 def add_form(text, start, end, table, pool, bounds, form):
-    """Make a word the last form. Of one that comes twice in a note the first counts."""
+    """Make a word the last form. Of one that comes twice in a note the first counts.
+
+    A row of the table is the upper bits of the word's hash beside the number of its form.
+    """
     mask = len(table) - 1
     key = _hash_of(text, start, end)
     slot = ((key * _MULTIPLIER) >> _HASH_BITS) & mask
-    while table[slot, 0] != _EMPTY:
+    while table[slot] != _EMPTY:
         slot = (slot + 1) & mask
     for offset in range(end - start):
         pool[bounds[form] + offset] = text[start + offset]
     bounds[form + 1] = bounds[form] + end - start
-    # The key last: whoever reads meanwhile sees a whole row or none.
-    table[slot, 1] = form
-    table[slot, 0] = key
+    # The row last: whoever reads meanwhile sees all of it or none.
+    table[slot] = (key & ~_FORM) | form
+
+
+@compiled
+def add_forms(text, starts, ends, table, pool, bounds, first):
+    """Make words forms, the first of them form number `first`."""
+    for word in range(len(starts)):
+        add_form(text, starts[word], ends[word], table, pool, bounds, first + word)
 
 
 @compiled
@@ -241,7 +253,8 @@ def listed_words(text, table, pool, bounds):
             end += 1
         if end > position + 1:
             count += 1
-            listed += _form_of(lowered, position, end, table, pool, bounds) != _EMPTY
+            key = _hash_of(lowered, position, end)
+            listed += _form_of(lowered, position, end, key, table, pool, bounds) != _EMPTY
         position = end + 1
     return count, listed
 
@@ -535,6 +548,12 @@ def places_of(flags, numbers):
 
 
 @compiled
+def _begins(first, number):
+    """Whether a phrase begins with a word; most words begin none, and need no call of `longest_from`."""
+    return number < len(first) and first[number] > 0
+
+
+@compiled
 def longest_from(first, steps, phrases, numbers, start, stop):
     """Longest phrase from word `start` that ends at or before `stop`: (word after it, phrase), phrase -1 for none."""
     number = numbers[start]
@@ -557,7 +576,9 @@ def phrases_in(first, steps, phrases, numbers, stops):
     rows = np.empty((len(numbers), 3), dtype=np.int64)
     count, position = 0, 0
     while position < len(numbers):
-        last, found = longest_from(first, steps, phrases, numbers, position, stops[position])
+        last, found = position, np.int64(_NONE)
+        if _begins(first, numbers[position]):
+            last, found = longest_from(first, steps, phrases, numbers, position, stops[position])
         if found == _NONE:
             position += 1
         else:
@@ -574,6 +595,8 @@ def phrases_from_each(first, steps, phrases, numbers, most):
     rows = np.empty(count, dtype=np.int64)
     hits = 0
     for start in range(count):
+        if not _begins(first, numbers[start]):
+            continue
         _last, found = longest_from(first, steps, phrases, numbers, start, count)
         if found != _NONE:
             rows[hits] = found
@@ -593,7 +616,7 @@ def phrases_near(first, steps, phrases, numbers, stops, sentence, clauses, begin
     for word in range(start, stop):
         other = begin if word < begin else end - 1
         is_apart = sentence[word] != sentence[other] or clauses[word] != clauses[other]
-        if is_apart or begin <= word < end or word < free:
+        if is_apart or begin <= word < end or word < free or not _begins(first, numbers[word]):
             continue
         last, phrase = longest_from(first, steps, phrases, numbers, word, stops[word])
         if phrase != _NONE:
@@ -606,7 +629,7 @@ def phrases_near(first, steps, phrases, numbers, stops, sentence, clauses, begin
 def in_other_phrase(first, steps, phrases, counts, numbers, stops, word, most_words):
     """Whether a word is of a phrase, the longest from some word, that does not count. counts: bool [phrases]."""
     for start in range(max(0, word - most_words), word + 1):
-        if stops[start] > word:
+        if stops[start] > word and _begins(first, numbers[start]):
             last, phrase = longest_from(first, steps, phrases, numbers, start, stops[start])
             if phrase != _NONE and last > word and not counts[phrase]:
                 return True
@@ -618,7 +641,8 @@ def any_phrase_from_each(first, steps, phrases, numbers, most):
     """Whether `phrases_from_each` has any."""
     count = min(len(numbers), most)
     for start in range(count):
-        if longest_from(first, steps, phrases, numbers, start, count)[1] != _NONE:
+        is_begun = _begins(first, numbers[start])
+        if is_begun and longest_from(first, steps, phrases, numbers, start, count)[1] != _NONE:
             return True
     return False
 
