@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from services.nlp_coder import assertion, kernels, sections, sentences, triggers
 from services.nlp_coder.assertion import PLAIN, Reading, WordSpan
-from services.nlp_coder.forms import NumberedWords, numbered_again, numbered_words
+from services.nlp_coder.forms import FormRows, NumberedWords, numbered_again, numbered_words
 from services.nlp_coder.numbered import flags, number_of
 from services.nlp_coder.sections import Section
 from services.nlp_coder.tokens import Words, code_points, row_of
@@ -52,7 +52,7 @@ class Grammar:
 class Columns:
     """Of each word its number and, as the lists of `Document` have them, place, sentence, stop, clause and section.
 
-    All int64 [words].
+    All int64 [words]. forms: which written word each is.
     """
 
     numbers: NDArray[np.int64]
@@ -62,9 +62,10 @@ class Columns:
     stops: NDArray[np.int64]
     clauses: NDArray[np.int64]
     section: NDArray[np.int64]
+    forms: FormRows
 
     def layout(self) -> tuple[NDArray[np.int64], ...]:
-        """All of them, in this order, for compiled loops."""
+        """All but the forms, in this order, for compiled loops."""
         return self.numbers, self.starts, self.ends, self.sentence, self.stops, self.clauses, self.section
 
 
@@ -171,7 +172,7 @@ def read(text: str, grammar: Grammar) -> Document:
     found_words = numbered_words(text, characters)
     if "- " in text and "+" in text:
         found_words = _with_spaced_signs(text, found_words)
-    words, first, last, numbers = found_words
+    words, first, last, numbers, forms = found_words
     parts = sections.sections_of(text, grammar.headers)
     starts = sentences.sentence_starts(text, grammar.abbreviations, [part.start for part in parts])
     # "History:" says by its section what it says; "Return precautions" are no precautions against what follows.
@@ -180,7 +181,7 @@ def read(text: str, grammar: Grammar) -> Document:
     sentence, section, stops, clauses, is_silent = kernels.layout(
         characters, first, last, np.array(starts, dtype=np.int64), section_starts, speaks_from
     )
-    columns = Columns(numbers, first, last, sentence, stops, clauses, section)
+    columns = Columns(numbers, first, last, sentence, stops, clauses, section, forms)
     by_sentence = triggers.find_triggers(grammar.triggers, _answering(text, words, numbers), stops, sentence, is_silent)
     if "\n" in text:
         _lead_lists(text, starts, by_sentence)

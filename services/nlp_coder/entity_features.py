@@ -7,6 +7,7 @@ import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import blake2b
 from itertools import accumulate
 from pathlib import Path
@@ -17,11 +18,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from services.nlp_coder import entity_kernels, kernels
+from services.nlp_coder import entity_kernels
 from services.nlp_coder.assertion import WordSpan
 from services.nlp_coder.document import Document
 from services.nlp_coder.evidence import ReadMention
-from services.nlp_coder.tokens import LONGEST_WORD, CodePoints, code_points, norm_of
+from services.nlp_coder.forms import MOST_FORMS
+from services.nlp_coder.tokens import LONGEST_WORD, code_points, norm_of
 
 # Buckets of what is hashed: beginnings and endings of words that the vocabulary lacks, shapes, what parts two words.
 AFFIXES, SHAPES, GAPS = 4096, 256, 64
@@ -36,7 +38,8 @@ MAX_WORDS, OVERLAP = 2048, 16
 WORDS_STEP = 64
 _DIGIT = re.compile(r"\d")
 _RUN = re.compile(r"(.)\1{2,}")
-_MOST_FORMS = 65536
+# Different words that are remembered beside those of `forms`.
+_MOST_OTHERS = 65_536
 
 
 def lexical(word: str) -> str:
@@ -74,24 +77,22 @@ def key_of(norm: str) -> int:
     return int.from_bytes(blake2b(norm.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big", signed=True)
 
 
-class _Forms(NamedTuple):
-    """Words as they are written, as in `forms`, for `kernels`. about: int64 [forms, 5], see `model_input`."""
+class _Met(NamedTuple):
+    """Words that were met, and what is known of them, as `entity_kernels.model_input` has it.
 
-    table: NDArray[np.int64]
-    pool: NDArray[np.uint32]
-    bounds: NDArray[np.int64]
+    about, is_met: int64 [forms, 5] and bool [forms], of the words that `forms` keeps since it had been `begun` so
+    often. others: of those that it does not keep. numbers: by lexical word.
+    """
+
+    begun: int
     about: NDArray[np.int64]
+    is_met: NDArray[np.bool_]
+    others: dict[str, tuple[int, ...]]
     numbers: dict[str, int]
 
 
-def _no_forms() -> _Forms:
-    return _Forms(
-        np.full(2 * _MOST_FORMS, -1, dtype=np.int64),
-        np.zeros(_MOST_FORMS * LONGEST_WORD, dtype=np.uint32),
-        np.zeros(_MOST_FORMS + 1, dtype=np.int64),
-        np.zeros((_MOST_FORMS, 5), dtype=np.int64),
-        {},
-    )
+def _none_met(begun: int) -> _Met:
+    return _Met(begun, np.zeros((MOST_FORMS, 5), dtype=np.int64), np.zeros(MOST_FORMS, dtype=np.bool_), {}, {})
 
 
 @dataclass(slots=True)
@@ -106,8 +107,7 @@ class EntityVocabulary:
     model_sha256: str
     offsets: Sequence[int] = field(init=False)
     _layout: tuple[int, int, int, int] = field(init=False)
-    _forms: _Forms = field(default_factory=_no_forms)
-    _count: int = 0
+    _met: _Met = field(default_factory=partial(_none_met, 0))
     _growing: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
@@ -127,53 +127,43 @@ class EntityVocabulary:
     def input_of(self, document: Document, spans: NDArray[np.int64]) -> EntityInput:
         """All words of a note. spans: what is known to stand where, see `entity_kernels.model_input`."""
         text = code_points(document.text)
-        starts, ends = (np.array(each, dtype=np.int64) for each in (document.words.starts, document.words.ends))
-        # Of a longer word the beginning counts.
-        cut = np.minimum(ends, starts + LONGEST_WORD)
-        about = self._about(document.text, text, starts, cut)
+        starts, ends = document.columns.starts, document.columns.ends
+        about, rows = self._about(document)
         ids, same = entity_kernels.model_input(
-            text, starts, ends, about, spans, self.names, MOST_WORDS_OF_A_NAME, self._layout
+            text, starts, ends, about, rows, spans, self.names, MOST_WORDS_OF_A_NAME, self._layout
         )
         return EntityInput(ids, same)
 
-    def _about(
-        self, text: str, characters: CodePoints, starts: NDArray[np.int64], ends: NDArray[np.int64]
-    ) -> NDArray[np.int64]:
-        """What is known of each word, int64 [T, 5]."""
-        forms = self._forms
-        found = kernels.forms_in(characters, starts, ends, *forms[:3])
-        about: NDArray[np.int64] = forms.about.take(found, axis=0)
-        if found.min(initial=0) >= 0:
-            return about
-        new = np.flatnonzero(found < 0)
+    def _about(self, document: Document) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """What is known of words, int64 [N, 5], and the row of each word of a note, int64 [T]."""
+        forms, met = document.columns.forms, self._met
+        if met.begun != forms.begun or len(met.others) > _MOST_OTHERS:
+            met = self._met = _none_met(forms.begun)
+        unmet = entity_kernels.unmet(forms.rows, met.is_met)
+        if not len(unmet):
+            return met.about, forms.rows
+        # Of a longer word the beginning counts.
+        words = unmet.tolist()
+        starts, ends = document.words.starts, document.words.ends
+        surfaces = [document.text[starts[word] : min(ends[word], starts[word] + LONGEST_WORD)] for word in words]
+        rows = forms.rows[unmet].tolist()
         with self._growing:
-            if self._count + len(new) > _MOST_FORMS:
-                self._forms, self._count = _no_forms(), 0
-            if self._forms is not forms:
-                # Numbers that equal words share hold among the words that are remembered together.
-                new = np.arange(len(found))
-            about[new] = self._learnt(text, characters, starts[new], ends[new])
-        return about
+            for surface, row in zip(surfaces, rows, strict=True):
+                if row >= 0:
+                    met.about[row], met.is_met[row] = self._known(surface, met), True
+                elif surface not in met.others:
+                    met.others[surface] = self._known(surface, met)
+        if min(rows) >= 0:
+            return met.about, forms.rows
+        about = met.about.take(forms.rows, axis=0)
+        about[unmet] = [
+            met.others[surface] if row < 0 else met.about[row] for surface, row in zip(surfaces, rows, strict=True)
+        ]
+        return about, np.arange(len(about))
 
-    def _learnt(
-        self, text: str, characters: CodePoints, starts: NDArray[np.int64], ends: NDArray[np.int64]
-    ) -> NDArray[np.int64]:
-        """What is known of words, which are remembered, each once; the lock is held."""
-        forms, first = self._forms, self._count
-        surfaces = [text[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
-        places = {surface: index for index, surface in enumerate(surfaces)}
-        chosen = list(places.values())[: _MOST_FORMS - first]
-        about = np.array([self._known(surface) for surface in places], dtype=np.int64)
-        self._count = first + len(chosen)
-        forms.about[first : self._count] = about[: len(chosen)]
-        kernels.add_forms(characters, starts[chosen], ends[chosen], forms.table, forms.pool, forms.bounds, first)
-        rows = dict(zip(places, range(len(places)), strict=True))
-        found: NDArray[np.int64] = about[[rows[surface] for surface in surfaces]]
-        return found
-
-    def _known(self, surface: str) -> tuple[int, ...]:
+    def _known(self, surface: str, met: _Met) -> tuple[int, ...]:
         """Of a word, see `entity_kernels.model_input`."""
-        word, numbers = lexical(surface), self._forms.numbers
+        word, numbers = lexical(surface), met.numbers
         own = self.ids.get(word, 0)
         rows = (own, 0) if own else self.affixes(word)
         return *rows, hashed(shape(surface), SHAPES), numbers.setdefault(word, len(numbers)), key_of(norm_of(surface))

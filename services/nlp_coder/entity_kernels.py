@@ -55,6 +55,18 @@ def names_table(keys, bounds, classes, size):
 
 
 @compiled
+def unmet(rows, is_met):
+    """Places of the rows that are -1 or not met, ascending, int64 [N]. is_met: by row."""
+    found = np.empty(len(rows), dtype=np.int64)
+    count = 0
+    for place in range(len(rows)):
+        if rows[place] < 0 or not is_met[rows[place]]:
+            found[count] = place
+            count += 1
+    return found[:count].copy()
+
+
+@compiled
 def _mark(marks, first, last, base, step):
     """Add the state of each word of a span to its mark."""
     for word in range(first, last):
@@ -63,44 +75,71 @@ def _mark(marks, first, last, base, step):
 
 
 @compiled
-def model_input(text, starts, ends, forms, spans, names, most, layout):
+def _names_from(about, rows, names, most):
+    """For each word the hashes of the names of one word and more that would begin with it, and their entries.
+
+    int64 and uint32 [T, most]. All are fetched before one is looked at, so that none waits for the memory of another.
+    """
+    count, mask = len(rows), len(names) - 1
+    hashes = np.empty((count, most), dtype=np.int64)
+    entries = np.empty((count, most), dtype=np.uint32)
+    for word in range(count):
+        name = np.int64(0)
+        for length in range(min(most, count - word)):
+            name = _with_word(name, about[rows[word + length], 4])
+            hashes[word, length] = name
+            entries[word, length] = names[(name >> _SLOT_SHIFT) & mask]
+    return hashes, entries
+
+
+@compiled
+def _mark_names(marks, about, rows, names, most, first, states):
+    """Add the states of the longest names, left to right. first, states: see `model_input`."""
+    count = len(rows)
+    hashes, entries = _names_from(about, rows, names, most)
+    word = 0
+    while word < count:
+        following = word + 1
+        for length in range(min(most, count - word), 0, -1):
+            kind = _class_of(names, hashes[word, length - 1]) if entries[word, length - 1] else np.int64(0)
+            if kind:
+                following = word + length
+                _mark(marks, word, following, first + states * (kind - 1), 1)
+                break
+        word = following
+
+
+@compiled
+def model_input(text, starts, ends, about, rows, spans, names, most, layout):
     """Rows of the embedding table that each word adds up, int32 [T, 4], and where else it stands, int32 [T, 3].
 
-    text: code points. forms: int64 [T, 5], of each word its row and that of its ending, its shape, a number that equal
-    words share, and its key in `names`. spans: int64 [n, 4], first word, word after the last, what its first state
-    adds to a mark and each further one. most: words of the longest name. layout: the first row of shapes and the gaps
-    before a word, the number of gaps, the first row of marks and what a name's first state and class add to it.
+    text: code points. about: int64 [N, 5], of a word its row and that of its ending, its shape, a number that equal
+    words share, and its key in `names`. rows: of each word that in `about`. spans: int64 [n, 4], first word, word after
+    the last, what its first state adds to a mark and each further one. most: words of the longest name. layout: the
+    first row of shapes and the gaps before a word, the number of gaps, the first row of marks and what a name's first
+    state and class add to it.
     Where else: the first place of an equal word, the one before this and the one after; where there is none, itself.
     """
-    count = len(forms)
+    count = len(rows)
     ids = np.empty((count, 4), dtype=np.int32)
     first_shape, gaps, first_mark, states = layout
     marks = np.full(count, first_mark, dtype=np.int64)
     for index in range(len(spans)):
         _mark(marks, spans[index, 0], spans[index, 1], spans[index, 2], spans[index, 3])
-    word = 0
-    while word < count:
-        longest, kind, name = 0, np.int64(0), np.int64(0)
-        for length in range(1, min(most, count - word) + 1):
-            name = _with_word(name, forms[word + length - 1, 4])
-            found = _class_of(names, name)
-            if found:
-                longest, kind = length, found
-        if longest:
-            _mark(marks, word, word + longest, 1 + states * (kind - 1), 1)
-            word += longest
-        else:
-            word += 1
+    _mark_names(marks, about, rows, names, most, 1, states)
     free = 0
+    numbers = np.empty(count, dtype=np.int64)
     for word in range(count):
         gap = np.int64(0)
         for position in range(free, min(starts[word], free + _GAP_CHARACTERS)):
             gap = gap * 31 + np.int64(text[position]) + 1
         free = ends[word]
-        ids[word, 0], ids[word, 1] = forms[word, 0], forms[word, 1]
-        ids[word, 2] = first_shape + forms[word, 2] * gaps + ((gap * _MULTIPLIER) >> 40) % gaps
+        row = rows[word]
+        ids[word, 0], ids[word, 1] = about[row, 0], about[row, 1]
+        ids[word, 2] = first_shape + about[row, 2] * gaps + ((gap * _MULTIPLIER) >> 40) % gaps
         ids[word, 3] = marks[word]
-    return ids, _elsewhere(forms[:, 3])
+        numbers[word] = about[row, 3]
+    return ids, _elsewhere(numbers)
 
 
 @compiled

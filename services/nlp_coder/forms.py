@@ -16,25 +16,38 @@ from services.nlp_coder.tokens import LONGEST_WORD, CodePoints, Words, code_poin
 
 Places: TypeAlias = NDArray[np.int64]
 # Different words that are kept; a million notes have fewer that come twice.
-_MOST_FORMS = 65_536
+MOST_FORMS = 65_536
+
+
+class FormRows(NamedTuple):
+    """Which written word each word of a note is, int64 [words], -1 for one that is not kept.
+
+    begun: how often the written words had been begun anew; equal rows mean equal words only where this is equal too.
+    """
+
+    begun: int
+    rows: Places
 
 
 class NumberedWords(NamedTuple):
-    """Words with their places again and their numbers, for compiled loops, int64 [words]."""
+    """Words with their places again and their numbers, for compiled loops, int64 [words], and their forms."""
 
     words: Words
     starts: Places
     ends: Places
     numbers: Places
+    forms: FormRows
 
 
 @dataclass(slots=True)
 class _Forms:
     """Written words. Form i has the characters `pool[bounds[i]:bounds[i + 1]]`, a norm and a number.
 
-    table: forms by hash. count: of the forms. known: how many words had numbers when this was begun.
+    table: forms by hash. count: of the forms. begun: as of `FormRows`. known: how many words had numbers when this was
+    begun.
     """
 
+    begun: int
     known: int
     count: int
     table: NDArray[np.int64]
@@ -63,19 +76,20 @@ def form_table(words: Iterable[str]) -> FormTable:
     return made
 
 
-def _no_forms() -> _Forms:
+def _no_forms(begun: int) -> _Forms:
     return _Forms(
+        begun,
         count_of_numbers(),
         0,
-        np.full(2 * _MOST_FORMS, -1, dtype=np.int64),
-        np.zeros(_MOST_FORMS * LONGEST_WORD, dtype=np.uint8),
-        np.zeros(_MOST_FORMS + 1, dtype=np.int64),
-        np.empty(_MOST_FORMS, dtype=np.object_),
-        np.zeros(_MOST_FORMS, dtype=np.int64),
+        np.full(2 * MOST_FORMS, -1, dtype=np.int64),
+        np.zeros(MOST_FORMS * LONGEST_WORD, dtype=np.uint8),
+        np.zeros(MOST_FORMS + 1, dtype=np.int64),
+        np.empty(MOST_FORMS, dtype=np.object_),
+        np.zeros(MOST_FORMS, dtype=np.int64),
     )
 
 
-_forms = _no_forms()
+_forms = _no_forms(0)
 _growing = Lock()
 
 
@@ -89,13 +103,15 @@ def numbered_words(text: str, characters: CodePoints) -> NumberedWords:
     norms: list[str] = forms.norms[found].tolist()
     if known < len(found):
         _learn(text, characters, forms, rows, norms)
-    return NumberedWords(Words(row_of(starts), row_of(ends), norms), starts, ends, numbers)
+    words = Words(row_of(starts), row_of(ends), norms)
+    return NumberedWords(words, starts, ends, numbers, FormRows(forms.begun, found))
 
 
 def numbered_again(words: Words) -> NumberedWords:
     """Words with the numbers of their norms."""
     starts, ends = np.array(words.starts, dtype=np.int64), np.array(words.ends, dtype=np.int64)
-    return NumberedWords(words, starts, ends, numbered(words.norms))
+    no_forms = FormRows(_forms.begun, np.full(len(words), -1, dtype=np.int64))
+    return NumberedWords(words, starts, ends, numbered(words.norms), no_forms)
 
 
 def _learn(text: str, characters: CodePoints, forms: _Forms, rows: Places, norms: list[str]) -> None:
@@ -109,16 +125,17 @@ def _learn(text: str, characters: CodePoints, forms: _Forms, rows: Places, norms
     # Each once, and of what is too long none.
     once = {text[starts[word] : ends[word]]: word for word in places if ends[word] - starts[word] <= LONGEST_WORD}
     with _growing:
-        chosen = list(once.values())[: _MOST_FORMS - forms.count]
+        chosen = list(once.values())[: MOST_FORMS - forms.count]
         first, last = forms.count, forms.count + len(chosen)
         forms.numbers[first:last], forms.norms[first:last] = numbers[chosen], [norms[word] for word in chosen]
         forms.count = last
         kernels.add_forms(characters, starts[chosen], ends[chosen], forms.table, forms.pool, forms.bounds, first)
+    found[new] = kernels.forms_in(characters, starts[new], ends[new], forms.table, forms.pool, forms.bounds)
 
 
 def _up_to_date() -> _Forms:
     """The forms; begun anew when they are many, or when another table has made numbers."""
     global _forms  # noqa: PLW0603 - one for the process, like the numbers
-    if _forms.count >= _MOST_FORMS or _forms.known != count_of_numbers():
-        _forms = _no_forms()
+    if _forms.count >= MOST_FORMS or _forms.known != count_of_numbers():
+        _forms = _no_forms(_forms.begun + 1)
     return _forms

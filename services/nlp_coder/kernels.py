@@ -191,7 +191,8 @@ def _form_of(text, start, end, key, table, pool, bounds):
 def forms_in(text, starts, ends, table, pool, bounds):
     """For each word its form, or -1, int64 [words]. See `forms._Forms` for the table of forms."""
     count = len(starts)
-    found, keys, near = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int64)
+    found, keys = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int64)
+    near = np.empty(count, dtype=np.int64)
     for word in range(count):
         keys[word] = _hash_of(text, starts[word], ends[word])
     for word in range(count):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.common.settings import REPOSITORY
 from services.common.triton import ModelUnavailable
-from services.nlp_coder import entity_features
+from services.nlp_coder import entity_features, forms
 from services.nlp_coder.batching import Turns
 from services.nlp_coder.document import load_grammar, read
 from services.nlp_coder.entity_features import (
@@ -154,12 +154,16 @@ def test_a_mention_and_a_drug_add_to_the_mark_of_their_words() -> None:
 
 
 def test_words_are_begun_to_be_remembered_anew_when_they_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(entity_features, "_MOST_FORMS", 8)
+    monkeypatch.setattr(entity_features, "_MOST_OTHERS", 8)
     vocabulary = vocabulary_of("fever")
-    for text in ["Fever and chills at night", "no fever, no chills, no cough", "one two three four five six, six, ten"]:
-        found, fresh = input_of(text, vocabulary), input_of(text, vocabulary_of("fever"))
-        assert (found.ids == fresh.ids).all()
-        assert (found.same == fresh.same).all()
+    texts = ["Fever and chills at night", "no fever, no chills, no cough", "one two three four five six, six, ten"]
+    for text in [*texts, *(f"{text} \u2019" for text in texts), *texts]:
+        # Those that are numbered for all tables are begun anew as well.
+        monkeypatch.setattr(forms, "_forms", forms._no_forms(forms._forms.begun + 1))
+        for _once_new_and_once_known in range(2):
+            found, fresh = input_of(text, vocabulary), input_of(text, vocabulary_of("fever"))
+            assert (found.ids == fresh.ids).all()
+            assert (found.same == fresh.same).all()
 
 
 @given(st.lists(st.text(max_size=90), max_size=3))

@@ -34,11 +34,15 @@ def test_words_are_split_as_the_pattern_says(text: str) -> None:
 @given(ANY)
 def test_words_with_numbers_are_the_words(text: str) -> None:
     for _once_new_and_once_known in range(2):
-        words, starts, ends, numbers = numbered_words(text, tokens.code_points(text))
+        words, starts, ends, numbers, forms = numbered_words(text, tokens.code_points(text))
         plain = tokens.words_of(text)
         assert (list(words.starts), list(words.ends), words.norms) == (plain.starts, plain.ends, plain.norms)
         assert (starts.tolist(), ends.tolist()) == (plain.starts, plain.ends)
         assert numbers.tolist() == numbered(words.norms).tolist()
+        written = [text[start:end] for start, end in zip(plain.starts, plain.ends, strict=True)]
+        by_form = {form: word for form, word in zip(forms.rows.tolist(), written, strict=True) if form >= 0}
+        assert len(set(by_form.values())) == len(by_form)
+        assert all(by_form.get(form, word) == word for form, word in zip(forms.rows.tolist(), written, strict=True))
 
 
 @pytest.mark.parametrize(
