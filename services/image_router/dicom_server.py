@@ -8,7 +8,7 @@ from datetime import datetime
 
 import structlog
 from pydicom.dataset import Dataset
-from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, _config, evt
+from pynetdicom import AE, _config, evt
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from pynetdicom.transport import ThreadedAssociationServer
 
@@ -88,10 +88,9 @@ def _status(code: int, comment: str) -> Dataset:
 
 def application_entity(settings: ImageRouterSettings) -> AE:
     """Takes every storage SOP class, private ones too, in every transfer syntax, in PDUs of any length."""
+    # Storage needs no contexts of ours then; those that are there are copied for every association.
     _config.UNRESTRICTED_STORAGE_SERVICE = True
     entity = AE(ae_title=settings.ae_title)
-    for context in AllStoragePresentationContexts:
-        entity.add_supported_context(str(context.abstract_syntax), ALL_TRANSFER_SYNTAXES)
     entity.add_supported_context(Verification)
     entity.maximum_pdu_size = 0
     entity.maximum_associations = settings.max_associations
