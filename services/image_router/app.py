@@ -20,6 +20,7 @@ from services.image_router.dicom_server import serve_dicom
 from services.image_router.grpc_service import ImageRouterServicer
 from services.image_router.handlers import ImageReading, read_received_image
 from services.image_router.intake import intake_of
+from services.image_router.memory import keep_freed_memory
 from services.image_router.outage import Outage
 from services.image_router.privacy import keep_values_out_of_logs
 from services.image_router.reading import Reader, probe
@@ -32,13 +33,18 @@ SERVICE = "image-router"
 async def main(settings: ImageRouterSettings, clock: Clock = utc_now) -> None:
     """Run until a signal."""
     keep_values_out_of_logs()
+    keep_freed_memory()
     health, shared = Health(), settings.shared
     blobs = BlobStore(shared.blob_url)
     async with Producer(shared, SERVICE) as producer, TritonClient(shared) as triton:
         reader = Reader(Together(triton), settings.max_pixels, Outage(settings.triton_wait_s), settings.preview_side)
         publish = from_threads(producer.publish, asyncio.get_running_loop(), settings.store_deadline_s)
         health.dependency("kafka", producer.check)
-        health.dependency("triton", lambda: probe(reader))
+
+        async def on_probe() -> None:
+            await probe(reader, await triton.answering())
+
+        health.dependency("triton", on_probe)
 
         async def on_image(received: Received) -> list[Publish]:
             return [await read_received_image(received.message, reading)]
