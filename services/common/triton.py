@@ -24,6 +24,8 @@ UNAVAILABLE = "StatusCode.UNAVAILABLE"
 ATTEMPTS = 3
 FAILURES_TO_OPEN = 5
 OPEN_S = 1.0
+# How long an inference shows that a model answers: another one only to see that would cost more than asking Triton.
+ANSWERED_S = 10.0
 
 
 class ModelUnavailable(Transient):
@@ -69,6 +71,7 @@ class TritonClient:
         self._breaker = CircuitBreaker()
         self._versions: dict[str, ModelVersion] = {}
         self._configs: dict[str, _Config] = {}
+        self._answered: dict[str, float] = {}
 
     async def __aenter__(self) -> Self:
         # gRPC's own reconnect backoff grows to two minutes; a restarted Triton is back in three seconds.
@@ -103,10 +106,12 @@ class TritonClient:
             # What comes back after a failure may be another Triton with another model.
             self._versions.clear()
             self._configs.clear()
+            self._answered.clear()
             INFERENCES.labels(model, "failed").inc()
             reason = error.status() if isinstance(error, InferenceServerException) else "deadline exceeded"
             raise ModelUnavailable(f"{model}: {reason}") from error
         self._breaker.succeeded()
+        self._answered[model] = time.monotonic()
         INFERENCES.labels(model, "answered").inc()
         INFERENCE_SECONDS.labels(model).observe(time.perf_counter() - started)
         answers = {name: result.as_numpy(name) for name in outputs}
@@ -126,6 +131,16 @@ class TritonClient:
             with attempt:
                 return await self._client.infer(model, tensors, outputs=wanted, client_timeout=self._deadline_s)
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def answering(self) -> frozenset[str]:
+        """Models that answered an inference in the last `ANSWERED_S` seconds, and that Triton still calls ready."""
+        lately = time.monotonic() - ANSWERED_S
+        names = [name for name, at in self._answered.items() if at > lately]
+        try:
+            ready = [await self._client.is_model_ready(name, client_timeout=self._deadline_s) for name in names]
+        except InferenceServerException:
+            return frozenset()
+        return frozenset(name for name, one in zip(names, ready, strict=True) if one)
 
     async def model_version(self, model: str) -> ModelVersion:
         """Name, version and SHA-256 (parameter `sha256` of the model's configuration) of what serves `model`.

@@ -24,10 +24,11 @@ def zones(heatmap: NDArray[np.float32], leftwards: float) -> dict[str, float]:
     rows, columns = speaking.shape
     below_top = (np.arange(rows) + 0.5) / rows - (1 - MIDDLE) / 2
     level = np.clip(below_top / MIDDLE * len(LEVELS), 0, len(LEVELS) - 1).astype(int)
-    shown_right = np.arange(columns) >= columns / 2
-    is_left = shown_right if leftwards >= 0 else ~shown_right
+    middle = (columns + 1) // 2
+    halves = [np.bincount(level, half.sum(1), len(LEVELS)) for half in (speaking[:, middle:], speaking[:, :middle])]
+    left, right = halves if leftwards >= 0 else halves[::-1]
     return {
-        f"{side}_{name}_lung": float(speaking[np.ix_(level == place, of_side)].sum()) / total
-        for side, of_side in (("left", is_left), ("right", ~is_left))
-        for place, name in enumerate(LEVELS)
+        f"{side}_{name}_lung": float(share) / total
+        for side, shares in (("left", left), ("right", right))
+        for name, share in zip(LEVELS, shares, strict=True)
     }

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -208,11 +208,12 @@ async def _asked(looked: Looked, picture: Picture, reader: Reader) -> Reading:
     reading = Reading(Scope(in_scope=True, reason=notes), picture, answer, choice=chosen)
     outlined_by = DECLARED[name].outlined_by if name in DECLARED and answer.outline is None else ""
     outliner = (await _ask(outlined_by, picture, reader, [remedy]))[0] if outlined_by else answer
-    region = await asyncio.to_thread(_region, reading, outliner, looked.geometry)
-    found = replace(reading, outliner=outliner, region=region)
+    if outliner.outline is not None:
+        region = await asyncio.to_thread(_region, reading, outliner, looked.geometry)
+        reading = replace(reading, outliner=outliner, region=region)
     if name not in FRONTAL or answer.heatmap is None or remedy.turns:
-        return found
-    return replace(found, zones=zones(answer.heatmap, looked.geometry.leftwards))
+        return reading
+    return replace(reading, zones=zones(answer.heatmap, looked.geometry.leftwards))
 
 
 async def _nearest(names: Sequence[str], picture: Picture, reader: Reader) -> tuple[Answer, Remedy]:
@@ -328,9 +329,12 @@ def render(reading: Reading, preview_side: int) -> Renderings:
     return Renderings(heatmap_png(reading.answer.heatmap, rows, columns, reading.answer.part), preview, masks)
 
 
-async def probe(reader: Reader) -> None:
-    """Readiness: every model answers a real inference. Raises ModelUnavailable, ValueError."""
-    for name in MODELS:
+async def probe(reader: Reader, answering: Container[str] = ()) -> None:
+    """Readiness: every model answers a real inference, but for those of which that is known.
+
+    Raises ModelUnavailable, ValueError.
+    """
+    for name in (name for name in MODELS if name not in answering):
         model = await load_model(reader.triton, name)
         square = np.full((1, model.side, model.side), 0.5, np.float32)
         await ask(reader.triton, model, [Shown(square, Box(0, model.side, 0, model.side))])

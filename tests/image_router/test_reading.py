@@ -11,9 +11,10 @@ from vigil.v1.images_pb2 import ImageFindings, ImageIdentity, ImageReceived
 
 from services.common.clock import utc_now
 from services.common.outcomes import Invalid
+from services.common.triton import ModelUnavailable
 from services.image_router.handlers import ImageReading, read_received_image
 from services.image_router.outage import Outage
-from services.image_router.reading import Reader, Reading, as_message, read_image, render
+from services.image_router.reading import Reader, Reading, as_message, probe, read_image, render
 from services.image_router.scope import MODELS
 from services.image_router.store import DICOM
 from tests.image_router.fakes import LocalModels, MemoryBlobs, model_config
@@ -339,3 +340,9 @@ async def test_a_probability_has_the_interval_that_its_model_has_measured() -> N
     assert np.diff(logits) == pytest.approx([half, half], abs=1e-4)
     brain = await read_image(brain_slice(BRAIN), reader())
     assert all(finding.low < finding.probability < finding.high for finding in brain.findings)
+
+
+async def test_readiness_asks_the_models_that_are_not_known_to_answer() -> None:
+    await probe(reader(away=10**6), answering=frozenset(MODELS))
+    with pytest.raises(ModelUnavailable, match="cxr_findings"):
+        await probe(reader(away=10**6), answering=frozenset(MODELS) - {"cxr_findings"})

@@ -98,6 +98,13 @@ async def test_wrong_input_is_refused_with_the_reason_and_the_next_is_answered(t
         assert (await client.infer("bare", {"x": np.ones((1, 3), dtype=np.float32)}, ["y"]))["y"].shape == (1, 2)
 
 
+async def test_a_model_that_has_answered_is_known_to_answer_while_triton_runs(tiny: SharedSettings) -> None:
+    async with TritonClient(tiny) as client:
+        assert await client.answering() == frozenset()
+        await client.infer("bare", {"x": np.ones((1, 3), dtype=np.float32)}, ["y"])
+        assert await client.answering() == {"bare"}
+
+
 def test_a_model_that_does_not_load_is_named_with_the_reason(tmp_path: Path) -> None:
     add_model(tmp_path / "models", "whole", BATCHED)
     add_model(tmp_path / "models", "half", BATCHED, MODEL[:40])
