@@ -14,7 +14,7 @@ from services.image_router.models import Triton
 
 # Images a call; from eight on the copies of their outlines cost what the calls save (docs/benchmarks.md).
 MOST = 4
-UNDER_WAY = 2  # calls of one model: one that is computed and one that is there when it ends
+UNDER_WAY = 3  # calls of one model: one that is computed on each of two cores, and one that is there when either ends
 
 Answers = dict[str, NDArray[Any]]
 
