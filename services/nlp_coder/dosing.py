@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from services.nlp_coder.data_files import rows
 from services.nlp_coder.prescription_kernels import COURSE, DURATION, FREQUENCY, NUMBER, OFTEN, ROUTE
-from services.nlp_coder.tokens import matches_between, stands_between, words_of
+from services.nlp_coder.tokens import matches_between, words_of
 
 _NUMBER_WORDS = {
     "half": 0.5, "half a": 0.5, "half an": 0.5, "one-half": 0.5, "a half": 0.5, "one half": 0.5,
@@ -99,34 +99,40 @@ def together(said: list[Frequency]) -> Frequency:
     return Frequency(counted.least, counted.most, needed) if counted else Frequency(None, None, needed)
 
 
-def parts_of(text: str, start: int, end: int, telling: Telling | None = None) -> Iterator[Part]:
-    """Parts of a prescription between two characters, left to right by kind. telling: of the whole text, if known."""
-    is_counted = _stands(telling, NUMBER, start, end)
-    if is_counted:
-        yield from _doses(text, start, end)
-    if _stands(telling, ROUTE, start, end):
+# Kinds (`prescription_kernels`) as bits: all, and those of which one is in each part, or in each of some parts.
+ANY = -1
+IS_PART = 1 << NUMBER | 1 << ROUTE | 1 << FREQUENCY | 1 << DURATION
+_IS_OFTEN = 1 << NUMBER | 1 << FREQUENCY
+# "For a year" counts nothing, "for a month's course" does.
+_IS_LASTING = 1 << NUMBER | 1 << COURSE
+
+
+def parts_of(text: str, start: int, end: int, said: int = ANY, often: Sequence[int] | None = None) -> list[Part]:
+    """Parts of a prescription between two characters, left to right by kind.
+
+    said: kinds of what stands there, as bits. often: of the whole text the characters at which a frequency may begin,
+    ascending; None where nobody knows.
+    """
+    found: list[Part] = []
+    if said >> NUMBER & 1:
+        found += _doses(text, start, end)
+    if said >> ROUTE & 1:
         for match in _route_pattern().finditer(text, start, end):
-            yield Part("route", match.start(), match.end(), _routes()[_squeezed(match[0])])
-    if is_counted or _stands(telling, FREQUENCY, start, end):
-        yield from _frequencies(text, start, end, telling)
-    # "For a year" counts nothing, "for a month's course" does.
-    is_lasting = _stands(telling, DURATION, start, end) and (is_counted or _stands(telling, COURSE, start, end))
-    for match in _DURATION.finditer(text, start, end) if is_lasting else ():
-        yield Part("duration", *match.span("span" if match["span"] else "course"), _duration(match))
+            found.append(Part("route", match.start(), match.end(), _routes()[_squeezed(match[0])]))
+    if said & _IS_OFTEN:
+        found += _frequencies(text, start, end, often)
+    if said >> DURATION & 1 and said & _IS_LASTING:
+        for match in _DURATION.finditer(text, start, end):
+            found.append(Part("duration", *match.span("span" if match["span"] else "course"), _duration(match)))
+    return found
 
 
-def _stands(telling: Telling | None, kind: int, start: int, end: int) -> bool:
-    return telling is None or stands_between(telling[kind], start, end)
-
-
-def _frequencies(text: str, start: int, end: int, telling: Telling | None = None) -> Iterator[Part]:
+def _frequencies(text: str, start: int, end: int, often: Sequence[int] | None = None) -> Iterator[Part]:
     """As they stand, and "b.i.d. to t.i.d." as one."""
     last: Part | None = None
     pattern = _frequency_pattern()
     for match in (
-        pattern.finditer(text, start, end)
-        if telling is None
-        else matches_between(pattern, text, telling[OFTEN], start, end)
+        pattern.finditer(text, start, end) if often is None else matches_between(pattern, text, often, start, end)
     ):
         # The "/day" of "800 mg/day" is part of the dose, and "x 1 week" lasts a week.
         if match["slash"] or (match["named"] and _LASTING.match(text, match.end())):
@@ -156,10 +162,6 @@ def _doses(text: str, start: int, end: int) -> Iterator[Part]:
         is_none = _MEASURED.search(match[0]) or _NO_DOSE_AFTER.match(text, match.end())
         if not is_none and not _NO_DOSE_BEFORE.search(text, max(0, match.start() - _NO_DOSE_REACH), match.start()):
             yield Part("dose", match.start(), match.end(), _dose(match))
-
-
-# By kind (`prescription_kernels`) the characters of a text at which it may begin, ascending.
-Telling: TypeAlias = Sequence[Sequence[int]]
 
 
 @cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,14 +14,31 @@ from numpy.typing import NDArray
 from services.nlp_coder import prescription_kernels
 from services.nlp_coder.data_files import rows
 from services.nlp_coder.document import Document
-from services.nlp_coder.dosing import Dose, Frequency, Part, Telling, normal_count, parts_of, telling_words
+from services.nlp_coder.dosing import IS_PART, Dose, Frequency, Part, normal_count, parts_of, telling_words
 from services.nlp_coder.numbered import by_number
-from services.nlp_coder.prescription_kernels import AFTER, BEFORE, IT, PARTED, STATUS
+from services.nlp_coder.prescription_kernels import (
+    AFTER,
+    BEFORE,
+    BEGIN,
+    HAS_IT,
+    HAS_STATUS,
+    IT,
+    IT_STOP,
+    LIMIT,
+    PARTED,
+    SAID_AFTER,
+    SAID_BEFORE,
+    STATUS,
+    STATUS_BEGIN,
+    STOP,
+    WORD,
+)
 from services.nlp_coder.sections import ALLERGIES
-from services.nlp_coder.tokens import code_points, matches_between, stands_between, words_of
+from services.nlp_coder.tokens import code_points, matches_between, words_of
 
-# Characters after a name, and before it, in which its parts are looked for.
-_AFTER, _BEFORE = 120, 60
+# Characters after a name, and before it, in which its parts are looked for, and those after it in which something is
+# said of "it"; words around a name in which its status is told, since a sentence may be as long as a list.
+_REACHES = 120, 60, 160, 100
 # What may stand between a dose and the name that follows it: "40 mg of", "10 mg IV", "500-mg".
 _OF = re.compile(
     r"[\s-]*(?:(?:of|oral|iv|po|i\.v\.|p\.o\.|intravenous|im|subcutaneous|sublingual|bolus|daily|nightly|weekly)\s+)*"
@@ -69,32 +85,29 @@ def parts_by_medication(document: Document, places: Sequence[Place]) -> list[lis
     found: list[list[Attribute]] = [[] for _place in places]
     if not places:
         return found
-    text, telling = document.text, telling_places(document)
-    told = _Told(telling)
-    for number, (start, end) in enumerate(places):
-        sentence = bisect_right(document.sentence_starts, start) - 1
-        stop = _sentence_end(document, sentence)
+    text, told = document.text, _told(document, places)
+    before = 0
+    for number, ((start, end), around) in enumerate(zip(places, told.around, strict=True)):
         following = places[number + 1][0] if number + 1 < len(places) else len(text)
-        is_followed = following < stop
-        reach = _reach(text, end, min(stop, following), telling)
-        own = _with_bare_doses(text, end, list(parts_of(text, end, reach, telling)))
-        if is_followed:
+        own = _parts_after(text, end, around, told)
+        if own and following < around[STOP]:
             taken = _of_next(text, own, end, following)
             found[number + 1] += map(_attribute, taken)
             own = [part for part in own if part not in taken]
-        if number == 0 or places[number - 1][1] <= document.sentence_starts[sentence]:
-            begin = max(document.sentence_starts[sentence], start - _BEFORE)
-            before = list(parts_of(text, begin, start, telling))
-            own = [*_of_next(text, before, begin, start), *own]
+        if around[SAID_BEFORE] & IS_PART:
+            begin = around[BEGIN]
+            own[:0] = _of_next(text, parts_of(text, begin, start, around[SAID_BEFORE], told.often), begin, start)
         found[number] += map(_attribute, own)
-        last = places[number - 1][1] if number else 0
-        status = _of_it(text, end, min(following, _sentence_end(document, sentence + 1)), telling) or _status(
-            document, sentence, (last, start, end), min(stop, following), told
+        status = _of_it(text, end, around, told) or _status(
+            document, (before, start, end), min(around[STOP], following), around, told
         )
         if status is not None:
             found[number].append(status)
-    _share_status(text, places, found, told)
-    _share_counts(text, places, found)
+        before = end
+    if told.of:
+        _share_status(text, places, found, told)
+    if any(found):
+        _share_counts(text, places, found)
     return [_settled(own) for own in found]
 
 
@@ -108,11 +121,16 @@ _PARTING_WORDS = words_of(
 ).norms
 
 
-def _reach(text: str, end: int, stop: int, telling: Telling) -> int:
-    """How far from a name its parts may stand."""
-    limit = min(stop, end + _AFTER)
-    parted = _PARTED.search(text, end, limit) if stands_between(telling[PARTED], end, limit) else None
-    return parted.start() if parted else limit
+def _parts_after(text: str, end: int, around: Sequence[int], told: _Told) -> list[Part]:
+    """What stands after a name and before a word that parts it from what follows."""
+    said, limit = around[SAID_AFTER], around[LIMIT]
+    if not said & IS_PART:
+        return []
+    if said >> PARTED & 1 and (parted := _PARTED.search(text, end, limit)):
+        limit = parted.start()
+        said = told.between(end, limit)
+    parts = parts_of(text, end, limit, said, told.often)
+    return _with_bare_doses(text, end, parts) if parts else parts
 
 
 # "Lipitor 20 at bedtime", "Toprol XL 100 daily": the unit goes without saying.
@@ -153,11 +171,6 @@ def _with_bare_doses(text: str, end: int, parts: list[Part]) -> list[Part]:
     return sorted([*parts, *found], key=attrgetter("start"))
 
 
-def _sentence_end(document: Document, sentence: int) -> int:
-    starts = document.sentence_starts
-    return starts[sentence + 1] if sentence + 1 < len(starts) else len(document.text)
-
-
 def _of_next(text: str, parts: Sequence[Part], begin: int, following: int) -> list[Part]:
     """Parts that belong to the name at `following`: a dose or a route right before it, and what stands between."""
     before = [part for part in parts if part.name in ("dose", "route") and _OF.fullmatch(text, part.end, following)]
@@ -189,16 +202,14 @@ def _attribute(part: Part) -> Attribute:
 
 def _settled(own: list[Attribute]) -> list[Attribute]:
     """In order of the text; nothing inside something else, as the "daily" of "daily dose"."""
+    if len(own) < 2:  # noqa: PLR2004 - one is in order
+        return own
     own.sort(key=lambda one: (one.start, -one.end))
     kept: list[Attribute] = []
     for one in own:
         if not kept or one.start >= kept[-1].end or one.name == "status":
             kept.append(one)
     return kept
-
-
-# Words around a name in which its status is told; a sentence may be as long as a list.
-_STATUS_REACH = 100
 
 
 @cache
@@ -225,15 +236,6 @@ def _classes_of_words() -> NDArray[np.int64]:
 _SIDES = {"before": BEFORE, "after": AFTER, "it": IT}
 
 
-def telling_places(document: Document) -> Telling:
-    """Where in a note what is said of medications may begin."""
-    columns = document.columns
-    found, counts = prescription_kernels.telling_places(
-        code_points(document.text), columns.starts, columns.ends, columns.numbers, _classes_of_words()
-    )
-    return [row[:count].tolist() for row, count in zip(found, counts.tolist(), strict=True)]
-
-
 # What is not done, or may be, is no status: "has not been taking", "cannot be taken off", "may be stopped".
 _DENIED = re.compile(r"(?:\b(?:not|cannot|never|without|may|might|could)|n't)\s+(?:\w+\s+){0,2}$", re.IGNORECASE)
 _DENIED_REACH = 32
@@ -251,40 +253,62 @@ _ALLERGY = re.compile(r"[\s-]+(allerg(?:y|ies|ic)\b)", re.IGNORECASE)
 
 @dataclass(slots=True)
 class _Told:
-    """What was told after names so far: the places of such cues, and by the start of a name its status.
+    """What is told of medications.
 
-    telling: where cues may begin.
+    places: characters of the text at which something may be told, ascending, and kinds: of what, as bits. around: of
+    each medication its row of `prescription_kernels.surroundings`. often, before, after, it: those of the places at
+    which a frequency, and cues of a status, may begin. cues: the places of those told after names so far, and of: by
+    the start of a name its status from them.
     """
 
-    telling: Telling
+    places: NDArray[np.int32]
+    kinds: NDArray[np.int64]
+    around: Sequence[Sequence[int]]
+    often: Sequence[int]
+    before: Sequence[int]
+    after: Sequence[int]
+    it: Sequence[int]
     cues: list[Place] = field(default_factory=list)
     of: dict[int, Attribute] = field(default_factory=dict)
 
+    def between(self, start: int, end: int) -> int:
+        """Kinds of what may be told between two characters."""
+        first, last = self.places.searchsorted((start, end))
+        return int(np.bitwise_or.reduce(self.kinds[first:last], initial=0))
+
+
+def _told(document: Document, places: Sequence[Place]) -> _Told:
+    """Where something may be told of medications, before any of it is."""
+    columns = document.columns
+    telling, kinds, listed, counts, around = prescription_kernels.surroundings(
+        code_points(document.text), columns.layout(), np.array(document.sentence_starts, dtype=np.int64),
+        _classes_of_words(), np.array(places, dtype=np.int64).reshape(-1, 2), _REACHES,
+    )  # fmt: skip
+    listed_places = (row[:count].tolist() for row, count in zip(listed, counts.tolist(), strict=True))
+    return _Told(telling, kinds, around.tolist(), *listed_places)
+
 
 def _status(
-    document: Document, sentence: int, places: tuple[int, int, int], stop: int, told: _Told
+    document: Document, places: tuple[int, int, int], stop: int, around: Sequence[int], told: _Told
 ) -> Attribute | None:
     """What follows a name holds first ("was stopped"), then what stands nearest before it in its sentence.
 
     places: end of the medication before, start and end of this one. A change is of one medication, all else may be said
     of several: "increase Lasix, Lovenox daily". What was told after another name is that name's alone.
     """
-    text, starts, (before, start, end) = document.text, document.words.starts, places
-    word = bisect_right(starts, start) - 1
-    first = max(bisect_left(document.sentence, sentence, hi=word), word - _STATUS_REACH)
-    last = min(bisect_right(document.sentence, sentence, lo=word), word + _STATUS_REACH)
-    if not stands_between(told.telling[STATUS], starts[first], starts[last - 1] + 1):
-        return _by_section(document, word)
+    text, (before, start, end) = document.text, places
+    if not around[HAS_STATUS]:
+        return _by_section(document, around[WORD])
     if allergy := _ALLERGY.match(text, end):
         return Attribute("status", *allergy.span(1), "allergy")
-    for match in matches_between(_cues("after"), text, told.telling[AFTER], end, stop):
+    for match in matches_between(_cues("after"), text, told.after, end, stop):
         if not _is_denied(text, end, match.start()) and not _OTHER_MATTER.search(text, end, match.start()):
             told.cues.append(match.span())
             told.of[start] = _said(match)
             return told.of[start]
-    begin = starts[first]
+    begin = around[STATUS_BEGIN]
     nearest = None
-    for match in matches_between(_cues("before"), text, told.telling[BEFORE], begin, start):
+    for match in matches_between(_cues("before"), text, told.before, begin, start):
         if not any(match.start() < cue[1] and cue[0] < match.end() for cue in told.cues):
             nearest = match
     if (
@@ -294,17 +318,17 @@ def _status(
         and not _OTHER_MATTER.search(text, nearest.end(), start)
     ):
         return _said(nearest)
-    return _by_section(document, word)
+    return _by_section(document, around[WORD])
 
 
-_IT_REACH = 160
 _IF = re.compile(r"\b(?:if|unless|when|until)\b|\n", re.IGNORECASE)
 
 
-def _of_it(text: str, end: int, stop: int, telling: Telling) -> Attribute | None:
+def _of_it(text: str, end: int, around: Sequence[int], told: _Told) -> Attribute | None:
     """What this sentence or the next says of "it", before another medication is named: "She stopped taking it"."""
-    limit = min(stop, end + _IT_REACH)
-    match = next(matches_between(_cues("it"), text, telling[IT], end, limit), None)
+    if not around[HAS_IT]:
+        return None
+    match = next(matches_between(_cues("it"), text, told.it, end, around[IT_STOP]), None)
     if match is None or _is_denied(text, end, match.start()) or _IF.search(text, end, match.end() + 4):
         return None
     return _said(match)

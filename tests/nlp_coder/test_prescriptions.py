@@ -10,8 +10,7 @@ from services.nlp_coder.dosing import _frequency_pattern
 from services.nlp_coder.entities import FoundEntity, entities_of
 from services.nlp_coder.entity_model import NOTE, LabelledWords
 from services.nlp_coder.handlers import Coder
-from services.nlp_coder.prescription_kernels import AFTER, BEFORE, IT, OFTEN
-from services.nlp_coder.prescriptions import _cues, telling_places
+from services.nlp_coder.prescriptions import _cues, _told
 from services.nlp_coder.reading import read_note
 from services.nlp_coder.tokens import matches_between
 from tests.nlp_coder.fakes import coded, entity_reader
@@ -207,8 +206,8 @@ PIECES = [
 @settings(deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=40).map(" ".join))
 def test_what_says_how_often_and_what_happens_begins_only_where_it_may(text: str) -> None:
-    telling = telling_places(read(text, load_grammar()))
-    sides = {BEFORE: _cues("before"), AFTER: _cues("after"), IT: _cues("it")}
-    for kind, pattern in {OFTEN: _frequency_pattern(), **sides}.items():
-        found = [match.span() for match in matches_between(pattern, text, telling[kind], 0, len(text))]
+    told = _told(read(text, load_grammar()), [])
+    sides = [(told.before, "before"), (told.after, "after"), (told.it, "it")]
+    for places, pattern in [(told.often, _frequency_pattern()), *((own, _cues(side)) for own, side in sides)]:
+        found = [match.span() for match in matches_between(pattern, text, places, 0, len(text))]
         assert found == [match.span() for match in pattern.finditer(text)]
