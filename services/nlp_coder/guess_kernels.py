@@ -14,12 +14,16 @@ _LINE_FEED, _BLANK, _COMMA = 10, 32, 44
 
 
 @compiled
-def apart(columns, probability, positions, contributions, words, told, ranks, least_contribution, threshold):
+def apart(
+    columns, probability, positions, contributions, words, is_told, is_spoken_of, category, ranks,
+    least_contribution, threshold,
+):  # fmt: skip
     """Rows of guesses that stand by themselves, the likeliest first, the others in order, and words of each that count.
 
     columns: of the codes, int64 [G]. positions: of `words` words of a note, int64 [G, P]. contributions: theirs,
-    falling. told: by column, whether something else has to say to it. ranks: by column, its place in the order of the
-    codes. A guess without words is in neither.
+    falling. is_told: by column, whether something else has to say to it; is_spoken_of: by category, whether it has to
+    say to all of its codes. category: by column, and ranks: its place in the order of the codes. A guess without words
+    is in neither.
     """
     count = len(columns)
     useful = np.zeros(count, dtype=np.int64)
@@ -27,12 +31,12 @@ def apart(columns, probability, positions, contributions, words, told, ranks, le
     found, left = 0, 0
     for row in range(count):
         column = columns[row]
-        if not 0 <= column < len(told):
+        if not 0 <= column < len(is_told):
             continue
         for index in range(positions.shape[1]):
             is_place = 0 <= positions[row, index] < words
             useful[row] += is_place and contributions[row, index] >= least_contribution
-        if told[column] or np.float64(probability[row]) >= threshold:
+        if is_told[column] or is_spoken_of[category[column]] or np.float64(probability[row]) >= threshold:
             others[left] = row
             left += 1
         elif useful[row]:

@@ -30,13 +30,15 @@ _LINE = "\n"
 class GuessTable:
     """What an answer says of each code that the model knows, by the column of its weights.
 
-    columns: of a code. of_category: columns by category. always_told: those that no guess may name. ranks: places in
-    the order of the codes. heads: code, name and origin as bytes of a `NoteCode`, from bounds[column] to the next.
+    columns: of a code. categories: their numbers, and category: that of each column. always_told: those that no guess
+    may name. ranks: places in the order of the codes. heads: code, name and origin as bytes of a `NoteCode`, from
+    bounds[column] to the next.
     """
 
     codes: Sequence[str]
     columns: Mapping[str, int]
-    of_category: Mapping[str, NDArray[np.int64]]
+    categories: Mapping[str, int]
+    category: NDArray[np.int64]
     always_told: NDArray[np.bool_]
     ranks: NDArray[np.int64]
     heads: NDArray[np.uint8]
@@ -46,24 +48,35 @@ class GuessTable:
 
 @dataclass(frozen=True, slots=True)
 class Guesses:
-    """Codes and their scores, the likeliest first, and each as a `NoteCoded` message from begins[i] to the next."""
+    """Codes by their column, and scores, the likeliest first; each as a `NoteCoded` message from begins[i] to the next.
 
-    codes: Sequence[str]
+    names: codes by column, and of_name the columns of codes.
+    """
+
+    columns: Sequence[int]
     scores: Sequence[float]
     messages: bytes
     begins: Sequence[int]
+    names: Sequence[str]
+    of_name: Mapping[str, int]
 
-    def without(self, codes: set[str]) -> Guesses:
+    def code(self, row: int) -> str:
+        """One of the codes."""
+        return self.names[self.columns[row]]
+
+    def without(self, codes: Sequence[str]) -> Guesses:
         """The others."""
-        if not codes or codes.isdisjoint(self.codes):
+        gone = {self.of_name.get(code) for code in codes}
+        if gone.isdisjoint(self.columns):
             return self
-        kept = [row for row, code in enumerate(self.codes) if code not in codes]
+        kept = [row for row, column in enumerate(self.columns) if column not in gone]
         each = [self.messages[self.begins[row] : self.begins[row + 1]] for row in kept]
         begins = [0, *accumulate(map(len, each))]
-        return Guesses([self.codes[row] for row in kept], [self.scores[row] for row in kept], b"".join(each), begins)
+        columns, scores = [self.columns[row] for row in kept], [self.scores[row] for row in kept]
+        return Guesses(columns, scores, b"".join(each), begins, self.names, self.of_name)
 
 
-NO_GUESSES = Guesses((), (), b"", (0,))
+NO_GUESSES = Guesses((), (), b"", (0,), (), {})
 
 
 def guess_table(codes: Sequence[str], code_set: CodeSet) -> GuessTable:
@@ -73,13 +86,12 @@ def guess_table(codes: Sequence[str], code_set: CodeSet) -> GuessTable:
         NoteCode(code=code, display=display, origin=MODEL).SerializeToString()
         for code, (display, _billable) in zip(codes, known, strict=True)
     ]
-    by_category: dict[str, list[int]] = {}
-    for column, code in enumerate(codes):
-        by_category.setdefault(category_of(code), []).append(column)
+    categories = {category: number for number, category in enumerate(dict.fromkeys(map(category_of, codes)))}
     return GuessTable(
         codes,
         {code: column for column, code in enumerate(codes)},
-        {category: np.array(columns, dtype=np.int64) for category, columns in by_category.items()},
+        categories,
+        np.array([categories[category_of(code)] for code in codes], dtype=np.int64),
         np.array([code in NEVER_GUESSED for code in codes], dtype=np.bool_),
         np.argsort(np.argsort(np.array(codes))).astype(np.int64),
         np.frombuffer(b"".join(heads), dtype=np.uint8),
@@ -99,32 +111,30 @@ def set_apart(
     proposed = prediction.proposed
     if proposed is None:
         return prediction, NO_GUESSES
-    told = table.always_told.copy()
-    for category in {category_of(read.mention.code) for read in note.mentions}:
-        told[table.of_category.get(category, _NOWHERE)] = True
-    told[[table.columns[one.mention.code] for one in note.loose if one.mention.code in table.columns]] = True
+    spoken_of = {category_of(read.mention.code) for read in note.mentions} & table.categories.keys()
+    is_spoken_of = np.zeros(len(table.categories), dtype=np.bool_)
+    is_spoken_of[[table.categories[category] for category in spoken_of]] = True
+    is_told = table.always_told.copy()
+    is_told[[table.columns[one.mention.code] for one in note.loose if one.mention.code in table.columns]] = True
     rows, others, useful = guess_kernels.apart(
         proposed.columns, proposed.probability, proposed.positions, proposed.contributions, len(occurrences.words),
-        told, table.ranks, LEAST_CONTRIBUTION, threshold,
+        is_told, is_spoken_of, table.category, table.ranks, LEAST_CONTRIBUTION, threshold,
     )  # fmt: skip
-    whole = Prediction({**prediction.scored, **proposed.scored(others.tolist(), table.codes)}, prediction.version)
+    whole = Prediction({**prediction.scored, **proposed.scored(others, table.codes)}, prediction.version)
     if not len(rows):
         return whole, NO_GUESSES
-    columns = note.document.columns
+    words = note.document.columns
     messages, begins = guess_kernels.messages(
         _CODES_TAG, rows, proposed.columns, proposed.probability, proposed.positions, useful, occurrences.words,
-        columns.starts, columns.ends, _lines_of(note.document), table.heads, table.bounds, table.billable,
+        words.starts, words.ends, _lines_of(note.document), table.heads, table.bounds, table.billable,
     )  # fmt: skip
-    codes = [table.codes[column] for column in proposed.columns[rows].tolist()]
-    return whole, Guesses(codes, proposed.probability[rows].tolist(), messages.tobytes(), begins.tolist())
+    columns, scores = proposed.columns[rows].tolist(), proposed.probability[rows].tolist()
+    return whole, Guesses(columns, scores, messages.tobytes(), begins.tolist(), table.codes, table.columns)
 
 
 def _lines_of(document: Document) -> NDArray[np.uint8]:
     """The normalised words in UTF-8, each on a line of its own between two line feeds."""
     return np.frombuffer(f"\n{_LINE.join(document.words.norms)}\n".encode(), dtype=np.uint8)
-
-
-_NOWHERE = np.zeros(0, dtype=np.int64)
 
 
 def warm_up_guesses(note: ReadNote, table: GuessTable) -> None:

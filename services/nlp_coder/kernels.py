@@ -191,8 +191,7 @@ def _form_of(text, start, end, key, table, pool, bounds):
 def forms_in(text, starts, ends, table, pool, bounds):
     """For each word its form, or -1, int64 [words]. See `forms._Forms` for the table of forms."""
     count = len(starts)
-    found, keys = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int64)
-    near = np.empty(count, dtype=np.int64)
+    keys, near, found = np.empty((3, count), dtype=np.int64)
     for word in range(count):
         keys[word] = _hash_of(text, starts[word], ends[word])
     for word in range(count):
@@ -889,13 +888,17 @@ def weights_of(terms, idf, least_length):
     """Shares of occurrences in the sublinear tf-idf vector of all of them, of length 1 or less. float32 [N]."""
     # By hash and not by id: a note has few of the terms, and an array of all would drive the tables from the caches.
     counts = lookup_table(terms, np.zeros(len(terms), dtype=np.int64))
-    for term in terms:
-        counts[slot_of(counts, term), 1] += 1
+    slots = np.empty(len(terms), dtype=np.int64)
+    for index in range(len(terms)):
+        slots[index] = slot_of(counts, terms[index])
+        counts[slots[index], 1] += 1
     strengths = np.empty(len(terms), dtype=np.float64)
     square = 0.0
     for index in range(len(terms)):
-        count = value_of(counts, terms[index])
-        strength = (1.0 + np.log(count)) * idf[terms[index]]
+        count = counts[slots[index], 1]
+        strength = idf[terms[index]]
+        if count > 1:  # as few are: logarithms take most of the time
+            strength *= 1.0 + np.log(count)
         strengths[index] = strength / count
         # Each occurrence brings its part of the square of its term, so that the sum goes over terms.
         square += strength * strength / count

@@ -86,12 +86,12 @@ def add_codes(coded: NoteCoded, codes: Sequence[RankedCode], guesses: Guesses = 
 
     Assertion, temporality and experiencer stay unspecified for what only the model proposes.
     """
-    guesses = guesses.without({ranked.code for ranked in codes if ranked.origin == GUIDELINE})
-    scores, count, done = guesses.scores, len(guesses.codes), 0
+    guesses = guesses.without([ranked.code for ranked in codes if ranked.origin == GUIDELINE])
+    scores, count, done = guesses.scores, len(guesses.scores), 0
     for number, ranked in enumerate(codes):
         before, most = done, min(count, LONGEST_RANKING - number)
         while before < most and (
-            scores[before] > ranked.score or (scores[before] == ranked.score and guesses.codes[before] < ranked.code)
+            scores[before] > ranked.score or (scores[before] == ranked.score and guesses.code(before) < ranked.code)
         ):
             before += 1
         _add_guesses(coded, guesses, done, before)

@@ -50,16 +50,16 @@ class Proposed:
     positions: NDArray[np.int64]
     contributions: NDArray[np.float32]
 
-    def scored(self, rows: Sequence[int], codes: Sequence[str]) -> dict[str, Scored]:
+    def scored(self, rows: NDArray[np.int64], codes: Sequence[str]) -> dict[str, Scored]:
         """Some of them by code. codes: by column."""
-        useful = (self.contributions >= LEAST_CONTRIBUTION).sum(axis=1)
-        found = {}
-        for row in rows:
-            code = codes[self.columns[row]]
-            # Heaviest first: what is useful stands before what is not.
-            positions = self.positions[row, : useful[row]].tolist()
-            found[code] = Scored(code, float(self.probability[row]), float(self.support[row]), positions)
-        return found
+        columns, probability, support, positions, contributions = (
+            values[rows].tolist()
+            for values in (self.columns, self.probability, self.support, self.positions, self.contributions)
+        )
+        names = [codes[column] for column in columns]
+        return dict(
+            zip(names, map(Scored, names, probability, support, map(_useful, positions, contributions)), strict=True)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Prediction:
         """All by code. codes: by column."""
         if self.proposed is None:
             return self
-        rows = range(len(self.proposed.columns))
+        rows = np.arange(len(self.proposed.columns))
         return Prediction({**self.scored, **self.proposed.scored(rows, codes)}, self.version)
 
 
@@ -149,7 +149,7 @@ def merged(
     for begin, window, row in zip(begins, windows, rows, strict=False):
         proposed = _proposed(row.outputs, begin)
         asked = _asked(candidates, window, row.outputs, begin)
-        for scored in {**asked, **proposed.scored(range(len(proposed.columns)), codes)}.values():
+        for scored in {**asked, **proposed.scored(np.arange(len(proposed.columns)), codes)}.values():
             known = best.get(scored.code)
             if known is None or scored.probability > known.probability:
                 best[scored.code] = scored
@@ -163,13 +163,14 @@ def _asked(
     names = candidates if window.chosen is None else [candidates[index] for index in window.chosen.tolist()]
     count = len(names)
     probability, support = outputs["probability"][:count].tolist(), outputs["support"][:count].tolist()
-    on = [
-        [begin + place for place, weight in zip(places, weights, strict=True) if weight >= _LEAST]
-        for places, weights in zip(
-            outputs["positions"][:count].tolist(), outputs["contributions"][:count].tolist(), strict=True
-        )
-    ]
+    positions = (outputs["positions"][:count] + begin).tolist()
+    on = map(_useful, positions, outputs["contributions"][:count].tolist())
     return dict(zip(names, map(Scored, names, probability, support, on), strict=True))
+
+
+def _useful(positions: Sequence[int], contributions: Sequence[float]) -> Sequence[int]:
+    """Those that are more than noise."""
+    return [place for place, weight in zip(positions, contributions, strict=True) if weight >= _LEAST]
 
 
 def _proposed(outputs: Mapping[str, NDArray[Any]], begin: int) -> Proposed:

@@ -60,7 +60,7 @@ def test_a_guess_is_written_as_any_other_code(note: str, seed: int, coder: Coder
         return answer
 
     whole, guesses = set_apart(prediction, basis.note, basis.occurrences, coder.ranker.threshold, coder.guesses)
-    assert len(guesses.codes) > len(coder.guesses.codes) / 100
+    assert len(guesses.columns) > len(coder.guesses.codes) / 100
     assert answered(whole, guesses) == answered(prediction.whole(coder.guesses.codes), NO_GUESSES)
 
 
@@ -77,7 +77,8 @@ def test_the_best_hundred_of_codes_and_guesses_are_answered(coder: Coder) -> Non
     codes = [RankedCode(f"A{score}", "", score, False, [(0, 1)], ["x"], "model", None, True) for score in scores]
     each = [NoteCoded(codes=[NoteCode(code=f"B{score}")]).SerializeToString() for score in scores]
     begins = [0, *accumulate(map(len, each))]
-    guesses = Guesses([f"B{score}" for score in scores], scores, b"".join(each), begins)
+    names = [f"B{score}" for score in scores]
+    guesses = Guesses(range(60), scores, b"".join(each), begins, names, {name: at for at, name in enumerate(names)})
     answer = NoteCoded()
     messages.add_codes(answer, codes, guesses)
     assert [code.code for code in answer.codes] == [f"{letter}{score}" for score in scores[:50] for letter in "AB"]
@@ -87,7 +88,8 @@ def test_the_best_hundred_of_codes_and_guesses_are_answered(coder: Coder) -> Non
 def test_a_guess_that_the_guidelines_add_is_answered_once(coder: Coder) -> None:
     basis, prediction = proposed(NOTES[0], 0, coder)
     _whole, guesses = set_apart(prediction, basis.note, basis.occurrences, coder.ranker.threshold, coder.guesses)
-    twice = RankedCode(guesses.codes[3], "", 0.5, True, [(0, 1)], ["x"], "guideline", None, True)
+    codes = [guesses.code(row) for row in range(len(guesses.columns))]
+    twice = RankedCode(codes[3], "", 0.5, True, [(0, 1)], ["x"], "guideline", None, True)
     answer = NoteCoded()
     messages.add_codes(answer, [twice], guesses)
-    assert [code.code for code in answer.codes] == [twice.code, *guesses.codes[:3], *guesses.codes[4:]]
+    assert [code.code for code in answer.codes] == [twice.code, *codes[:3], *codes[4:]]
