@@ -249,7 +249,7 @@ def sided_code(code: Code, facts: Facts, code_set: CodeSet) -> Closer | None:
     told = {side for side, _word in sides if side}
     if len(told) != 1:
         return None
-    sided = on_side(code, told.pop(), code_set)
+    sided = on_side(code.code, told.pop(), code_set)
     if sided is None:
         return None
     words = [(min(word, read.mention.first), max(word + 1, read.mention.last))

@@ -20,29 +20,12 @@ OF_CODE = (
 )
 
 
-class TermHits(dict[str, tuple[int, int]]):
-    """Statistics of training, as `ranking.Hits`, and the columns `OF_CODE` of the codes that were asked about."""
-
-    def __init__(self, hits: Mapping[str, tuple[int, int]]) -> None:
-        super().__init__(hits)
-        self.known: dict[str, list[float]] = {}
-
-
 def of_code(code: str, hits: Mapping[str, tuple[int, int]]) -> list[float]:
     """The columns `OF_CODE` of one code. hits: as in `ranking.Hits`.
 
     A phrase that training has not seen is weighed by how often mentions of the same category, block or chapter were
     right there.
     """
-    if not isinstance(hits, TermHits):
-        return _of_code(code, hits)
-    known = hits.known.get(code)
-    if known is None:
-        known = hits.known[code] = _of_code(code, hits)
-    return known
-
-
-def _of_code(code: str, hits: Mapping[str, tuple[int, int]]) -> list[float]:
     found = [hits.get(BEGINNING + code[:length], (0, 0)) for length in BEGINNINGS]
     odds = [math.log((right + 1.0) / (seen - right + 2.0)) for right, seen in found]
     return [*odds, float(found[0][1]), float(len(code)), float(ord(code[0]))]

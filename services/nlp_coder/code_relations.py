@@ -128,14 +128,19 @@ def _sideless(display: str) -> tuple[frozenset[str], str]:
     return frozenset(norms - SIDES.keys() - {"unspecified"}), sides.pop() if len(sides) == 1 else ""
 
 
-def on_side(code: Code, side: str, code_set: CodeSet) -> str | None:
-    """The code beside `code` that differs in saying the side ("right", "left", "bilateral"), or None."""
-    parts = code.display.split("unspecified ")
+@lru_cache(maxsize=4096)
+def on_side(code: str, side: str, code_set: CodeSet) -> str | None:
+    """The code beside `code`, one of the code set, that differs in saying the side, or None.
+
+    side: one of the values of `SIDES`.
+    """
+    known = code_set.codes[code]
+    parts = known.display.split("unspecified ")
     wanted = {
         "unspecified ".join(parts[:cut]) + f"{side} " + "unspecified ".join(parts[cut:]) for cut in range(1, len(parts))
     }
     names = {_singular(name) for name in wanted}
-    for sibling in children(code.parent, code_set):
+    for sibling in children(known.parent, code_set):
         if _singular(sibling.display) in names:
             return sibling.code
     return None

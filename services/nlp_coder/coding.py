@@ -20,6 +20,7 @@ from services.nlp_coder.loose import LooseMention, untelling_words
 from services.nlp_coder.models import Prediction, Scored
 from services.nlp_coder.ranking import Candidates, Ranker, alone
 from services.nlp_coder.reading import Reader, ReadNote
+from services.nlp_coder.tokens import row_of
 
 LONGEST_RANKING = 100
 # Who proposes a code that no words of the note name.
@@ -138,10 +139,11 @@ class _Places(dict[int, tuple[Span, str]]):
 
     def __init__(self, basis: Basis) -> None:
         super().__init__()
-        self.document, self._words = basis.note.document, basis.occurrences.words
+        self.document, self._words = basis.note.document, row_of(basis.occurrences.words)
 
     def __missing__(self, position: int) -> tuple[Span, str]:
-        place = self[position] = _place(self.document, *self._words[position].tolist())
+        first, last = self._words[2 * position : 2 * position + 2]
+        place = self[position] = _place(self.document, first, last)
         return place
 
     def words(self, positions: Sequence[int]) -> _Words:

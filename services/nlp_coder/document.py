@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -43,7 +43,7 @@ _NO_TRIGGERS = 0, 0
 class Grammar:
     """The tables that reading a note needs."""
 
-    headers: Mapping[str, str]
+    headers: sections.Headers
     abbreviations: frozenset[str]
     triggers: TriggerTable
 

@@ -117,13 +117,14 @@ def numbered_again(words: Words) -> NumberedWords:
 def _learn(text: str, characters: CodePoints, forms: _Forms, rows: Places, norms: list[str]) -> None:
     """Look up what is not known of `known_words` yet, put it into their rows and norms, and remember it."""
     starts, ends, found, numbers = rows
-    new = np.flatnonzero(found < 0)
-    places = new.tolist()
-    for word, start, end in zip(places, starts[new].tolist(), ends[new].tolist(), strict=True):
-        norms[word] = norm_of(text[start:end])
+    (new,) = (found < 0).nonzero()
+    places, firsts, lasts = new.tolist(), starts[new].tolist(), ends[new].tolist()
+    written = [text[first:last] for first, last in zip(firsts, lasts, strict=True)]
+    for word, form in zip(places, written, strict=True):
+        norms[word] = norm_of(form)
     numbers[new] = numbered([norms[word] for word in places])
     # Each once, and of what is too long none.
-    once = {text[starts[word] : ends[word]]: word for word in places if ends[word] - starts[word] <= LONGEST_WORD}
+    once = {form: word for form, word in zip(written, places, strict=True) if len(form) <= LONGEST_WORD}
     with _growing:
         chosen = list(once.values())[: MOST_FORMS - forms.count]
         first, last = forms.count, forms.count + len(chosen)

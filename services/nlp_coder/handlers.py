@@ -146,7 +146,7 @@ async def code_note(
     coded.abstained = reason_not_to_read(note.text, note.language, deps.languages)
     text = note.text[: deps.max_note_chars]
     if coded.abstained:
-        metrics.NOTES.labels("abstained").inc()
+        metrics.notes("abstained").inc()
         if asked:
             await asyncio.to_thread(_answer_spans, coded, text, asked, deps)
         return coded
@@ -159,7 +159,7 @@ async def code_note(
     is_whole = await asyncio.to_thread(fill) if is_long else fill()
     coded.truncated = len(text) < len(note.text) or not is_whole
     coded.threshold = deps.ranker.dictionary_alone.threshold if answers.codes is None else deps.ranker.threshold
-    metrics.NOTES.labels("degraded" if coded.degraded else "coded").inc()
+    metrics.notes("degraded" if coded.degraded else "coded").inc()
     return coded
 
 
@@ -296,5 +296,5 @@ def _fill(coded: NoteCoded, prepared: _Prepared, answers: _Answers, deps: Coder,
         add_audit(coded, audit(wanted.assigned, prepared.note, codes, deps.auditor, degraded=alone))
     selected = [code.origin for code in codes if code.selected]
     for origin in set(selected):
-        metrics.CODES.labels(origin).inc(selected.count(origin))
+        metrics.codes(origin).inc(selected.count(origin))
     return messages.is_whole(document, entities, codes, prepared.findings)

@@ -403,15 +403,8 @@ def _is_mark(character):
 
 @compiled
 def _may_end(text, position):
-    """Whether a sentence may end with the run of full stops that begins here, or the comma."""
+    """Whether a sentence may end with the run of full stops that begins here."""
     count = len(text)
-    if text[position] == _COMMA:
-        position += 1
-        if position < count and _UPPER_A <= text[position] <= _UPPER_Z:
-            return True
-        while position < count and (text[position] <= _BLANK or text[position] > _ASCII):
-            position += 1
-        return position < count and (_is_digit(text[position]) or text[position] > _ASCII)
     if position and _is_mark(text[position - 1]):
         return False
     while position < count and (_is_mark(text[position])):
@@ -427,36 +420,129 @@ def _may_end(text, position):
 
 
 @compiled
-def _is_plain_end(text, position, longest, look_back):
-    """Whether a full stop stands between a blank and a word of more than `longest` letters, as most do."""
-    if text[position] != _DOT or position + 1 == len(text) or text[position + 1] != _BLANK:
-        return False
-    first = position
-    while first and position - first < look_back and _is_letter(text[first - 1]):
-        first -= 1
-    is_whole = first == 0 or position - first == look_back or text[first - 1] == _BLANK
-    return is_whole and position - first > longest
+def _is_upper(character):
+    return _UPPER_A <= character <= _UPPER_Z
 
 
 @compiled
-def sentence_leads(text, longest, look_back):
+def _may_part(text, position):
+    """Whether a comma may stand for a line's end before the number of a list's item, "2)" or " 2."."""
+    following = position + 1
+    while following < len(text) and (text[following] <= _BLANK or text[following] > _ASCII):
+        following += 1
+    if following == len(text):
+        return False
+    end = following
+    while end < len(text) and end < following + 2 and _is_digit(text[end]):
+        end += 1
+    if end == len(text):
+        return False
+    is_numbered = text[end] == _CLOSE or (text[end] == _DOT and following > position + 1)
+    return (end > following and is_numbered) or text[end] > _ASCII or text[following - 1] > _ASCII
+
+
+@compiled
+def _is_before_header(text, position):
+    """Whether a comma stands before a header, "HEART:", of 41 characters at most."""
+    following = position + 2
+    while following < len(text) and following < position + 42 and (
+        _is_letter(text[following]) or text[following] == _BLANK or text[following] == _SLASH
+        or text[following] == _OPEN or text[following] == _CLOSE or text[following] == _AMPERSAND
+        or text[following] == _MINUS
+    ):  # fmt: skip
+        following += 1
+    return position + 2 < following < len(text) and text[following] == _COLON
+
+
+@compiled
+def _goes_on(text, position):
+    """Whether what follows a full stop shows that no sentence need end there: no blank, or a small letter after it."""
+    following = position + 1
+    if text[following] == _COMMA:
+        following += 1
+        while following < len(text) and (_is_blank(text[following]) or text[following] == _LINE_FEED):
+            following += 1
+        return following == len(text) or not (_is_upper(text[following]) or _is_digit(text[following]))
+    if text[following] != _BLANK:
+        return True
+    while following < min(len(text), position + 9) and _is_blank(text[following]):
+        following += 1
+    is_shown = following < min(len(text), position + 9)
+    return is_shown and (_LOWER_A <= text[following] <= _LOWER_Z or text[following] > _ASCII)
+
+
+@compiled
+def _numbers_item(text, position, look_back):
+    """Whether a full stop stands behind the number of a list's item, one or two digits after a line's end or a sign."""
+    first = position
+    while first and position - first < 3 and _is_digit(text[first - 1]):
+        first -= 1
+    if not 0 < position - first < 3 or position + 1 == len(text) or not _is_blank(text[position + 1]):
+        return False
+    while first and _is_blank(text[first - 1]):
+        first -= 1
+    if first == 0 or position - first >= look_back:
+        return False
+    before = text[first - 1]
+    return before == _LINE_FEED or before == _COMMA or before == _COLON or before == _SEMICOLON or before == _DOT
+
+
+@compiled
+def _is_plain_end(text, position, abbreviations, whole_word, look_back, lowered):
+    """Whether a full stop ends a sentence beyond doubt: after a word of letters that is no abbreviation, as most do.
+
+    lowered: room for `look_back` characters.
+    """
+    first = position
+    while first and position - first < look_back and _is_letter(text[first - 1]):
+        first -= 1
+    letters = position - first
+    if letters == 0 or position + 1 == len(text) or (letters == 1 and _is_upper(text[first])):
+        return False
+    if first and letters < look_back:
+        before = text[first - 1]
+        if _is_digit(before) or before == _UNDERSCORE or before == _DOT or before > _ASCII:
+            return False
+    for offset in range(letters):
+        is_upper = _is_upper(text[first + offset])
+        lowered[offset] = text[first + offset] + (_LOWER_A - _UPPER_A if is_upper else 0)
+    table, pool, bounds = abbreviations
+    if _form_of(lowered, 0, letters, _hash_of(lowered, 0, letters), table, pool, bounds) != _EMPTY:
+        return False
+    # After a long word a sentence ends even if the next begins with a small letter.
+    is_followed = text[position + 1] == _BLANK
+    return (letters >= whole_word and is_followed) or not _goes_on(text, position)
+
+
+@compiled
+def sentence_leads(text, abbreviations, whole_word, look_back):
     """Code points of a text: where its sentences end without doubt and where they may, int64 [N], and how many do.
 
-    Those are full stops after a word of more than `longest` letters; the others are marks and line ends, and most
-    commas are none. look_back: characters of a word that count.
+    Those are full stops after words that are no abbreviations, and commas before headers; the others are marks and
+    line ends, hardly a comma, and no full stop behind the number of a list's item. abbreviations: `forms.FormTable`,
+    in lower case. whole_word: letters of a word that ends a sentence whatever follows. look_back: characters of a word
+    that count.
     """
     ends, leads = np.empty(len(text), dtype=np.int64), np.empty(len(text), dtype=np.int64)
+    lowered = np.empty(look_back, dtype=np.uint8)
     plain, count = 0, 0
     for position in range(len(text)):
         character = text[position]
-        is_end = character == _LINE_FEED or character == _SEMICOLON
-        if is_end or ((_is_mark(character) or character == _COMMA) and _may_end(text, position)):
-            if _is_plain_end(text, position, longest, look_back):
-                ends[plain] = position
-                plain += 1
+        is_end, may_end = False, character == _LINE_FEED or character == _SEMICOLON
+        if character == _COMMA:
+            if position + 1 < len(text) and _is_upper(text[position + 1]):
+                is_end = _is_before_header(text, position)
             else:
-                leads[count] = position
-                count += 1
+                may_end = _may_part(text, position)
+        elif _is_mark(character) and _may_end(text, position):
+            may_end = not (character == _DOT and _numbers_item(text, position, look_back))
+            is_end = character == _DOT and _is_plain_end(text, position, abbreviations, whole_word, look_back, lowered)
+        if is_end:
+            ends[plain] = position
+            plain += 1
+        elif may_end:
+            leads[count] = position
+            count += 1
     return np.concatenate((ends[:plain], leads[:count])), plain
 
 

@@ -10,6 +10,7 @@ from services.nlp_coder.code_set import CodeSet
 from services.nlp_coder.document import Document
 from services.nlp_coder.evidence import ReadMention, is_patients
 from services.nlp_coder.numbered import flags
+from services.nlp_coder.tokens import stands_between
 
 # How far from a mention its side stands ("pain in the right knee").
 _SIDE_WORDS = 4
@@ -73,20 +74,19 @@ def is_side(norms: Sequence[str], word: int) -> bool:
 
 def sided_codes(mentions: Sequence[ReadMention], document: Document, code_set: CodeSet) -> dict[str, str]:
     """For codes that leave the side open, the one for the one side that the note tells beside their mentions."""
-    if not len(kernels.places_of(_IS_SIDE, document.columns.numbers)):
+    sides = kernels.places_of(_IS_SIDE, document.columns.numbers).tolist()
+    if not sides:
         return {}
     told: dict[str, set[str]] = {}
     openings = [read.mention.first for read in mentions]
     for read in mentions:
         mention = read.mention
+        if not stands_between(sides, mention.first - _SIDE_WORDS, mention.last + _SIDE_WORDS):
+            continue
         known = code_set.codes.get(mention.code)
         if known is not None and _LEFT_OPEN in known.display and is_patients(read.reading):
             side, _word = side_of(document, mention.first, mention.last, openings)
             if side:
                 told.setdefault(mention.code, set()).add(side)
-    found = {
-        code: on_side(code_set.codes[code], next(iter(sides)), code_set)
-        for code, sides in told.items()
-        if len(sides) == 1
-    }
+    found = {code: on_side(code, next(iter(own)), code_set) for code, own in told.items() if len(own) == 1}
     return {code: sided for code, sided in found.items() if sided is not None}

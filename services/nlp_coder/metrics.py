@@ -1,9 +1,12 @@
 """Metrics of nlp-coder."""
 
+from functools import cache
+
 from prometheus_client import Counter, Histogram
 
 NOTES = Counter("vigil_nlp_coder_notes_total", "Notes read, by outcome.", ["outcome"])
 CODES = Counter("vigil_nlp_coder_codes_total", "Codes selected, by origin.", ["origin"])
+notes, codes = cache(NOTES.labels), cache(CODES.labels)
 READ_SECONDS = Histogram(
     "vigil_nlp_coder_read_seconds",
     "Processor time until a note's words, mentions and model input stand; ranking and audit come after.",

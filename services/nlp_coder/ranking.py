@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from services.nlp_coder.code_priors import OF_CODE, TermHits, of_code
+from services.nlp_coder.code_priors import OF_CODE, of_code
 from services.nlp_coder.evidence import CodeEvidence, ReadMention
 from services.nlp_coder.loose import LooseMention
 from services.nlp_coder.reading import ReadNote
@@ -49,6 +49,29 @@ _MOST_SEEN = 50
 
 # Of phrases and codes: (notes in which the code was right, notes in which they were found).
 Hits = Mapping[str, tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What training says of a code, whatever a note does.
+
+    precision: of its mentions, smoothed. times: that it was found, of which `_MOST_SEEN` count. of_code: the columns
+    `OF_CODE`.
+    """
+
+    precision: float
+    precision_logit: float
+    times: int
+    loose_precision_logit: float
+    of_code: Sequence[float]
+
+
+class TermHits(dict[str, tuple[int, int]]):
+    """`Hits`, and what they say of the codes that were asked about."""
+
+    def __init__(self, hits: Hits) -> None:
+        super().__init__(hits)
+        self.seen: dict[str, _Seen] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,29 +153,39 @@ def _places(evidence: CodeEvidence, loose: LooseMention | None) -> list[int]:
 
 
 def _row(code: str, evidence: CodeEvidence, loose: LooseMention | None, hits: Hits, words: int) -> Iterable[float]:
-    patients = _of_patients(code, evidence.patients, hits, words) if evidence.patients else _NO_PATIENTS
-    if loose is None:
-        return *patients, len(evidence.others), *_NOT_LOOSE, *of_code(code, hits)
-    right, seen = hits.get(LOOSE + code, (0, 0))
-    precision = logit((right + _UNKNOWN_LOOSE_PRECISION) / (seen + 1.0))
-    return *patients, len(evidence.others), loose.tightness, loose.words, precision, *of_code(code, hits)
+    seen = _seen(code, hits)
+    patients = _of_patients(seen, evidence.patients, hits, words) if evidence.patients else _NO_PATIENTS
+    apart = _NOT_LOOSE if loose is None else (loose.tightness, loose.words, seen.loose_precision_logit)
+    return *patients, len(evidence.others), *apart, *seen.of_code
 
 
-def _of_patients(code: str, mentions: Sequence[ReadMention], hits: Hits, words: int) -> Iterable[float]:
+def _seen(code: str, hits: Hits) -> _Seen:
+    known = hits.seen.get(code) if isinstance(hits, TermHits) else None
+    if known is not None:
+        return known
+    right, times = hits.get(code, (0, 0))
+    precision = (right + _UNKNOWN_PRECISION) / (times + 1.0)
+    right_apart, times_apart = hits.get(LOOSE + code, (0, 0))
+    apart = logit((right_apart + _UNKNOWN_LOOSE_PRECISION) / (times_apart + 1.0))
+    found = _Seen(precision, logit(precision), min(times, _MOST_SEEN), apart, of_code(code, hits))
+    if isinstance(hits, TermHits):
+        hits.seen[code] = found
+    return found
+
+
+def _of_patients(seen: _Seen, mentions: Sequence[ReadMention], hits: Hits, words: int) -> Iterable[float]:
     """The first nine of `FOUND`."""
-    right, seen = hits.get(code, (0, 0))
-    of_code = (right + _UNKNOWN_PRECISION) / (seen + 1.0)
     best, longest, present, possible, historical = 0.0, 0, 0, 0, 0
     for read in mentions:
         mention, reading = read.mention, read.reading
-        best = max(best, _precision(read, hits, of_code))
+        best = max(best, _precision(read, hits, seen.precision))
         longest = max(longest, mention.last - mention.first)
         present += reading.status == "present" and not reading.historical
         possible += reading.status == "possible"
         historical += reading.historical
     earliness = 1.0 - mentions[0].mention.first / words
-    seen = min(seen, _MOST_SEEN)
-    return len(mentions), logit(best), logit(of_code), seen, longest, earliness, present, possible, historical
+    precisions = logit(best), seen.precision_logit
+    return len(mentions), *precisions, seen.times, longest, earliness, present, possible, historical
 
 
 def _precision(read: ReadMention, hits: Hits, of_code: float) -> float:

@@ -99,13 +99,14 @@ def _loose(
     for mention in silent:
         hidden[mention.first : mention.last] = b"\x01" * (mention.last - mention.first)
     found = list(find_loose(reader.loose, document, hidden))
+    firsts = [read.mention.first for read in mentions]
     readings = document.readings([(one.mention.first, one.mention.last) for one in found])
     return [
         one
         for one, reading in zip(found, readings, strict=True)
         if is_patients(reading)
         and not _is_done_now(one.mention, document)
-        and not _is_excluded(one.mention, mentions, reader.code_set)
+        and not _is_excluded(one.mention, mentions, firsts, reader.code_set)
     ]
 
 
@@ -114,16 +115,15 @@ def _is_done_now(mention: Mention, document: Document) -> bool:
     return mention.code.startswith(_LEFT_BY_OPERATIONS) and document.section_name(mention.first) == "procedure"
 
 
-def _is_excluded(part: Mention, mentions: list[ReadMention], code_set: CodeSet) -> bool:
-    """Whether it stands inside a whole name that excludes it: "ductal carcinoma in situ" is no invasive carcinoma."""
-    before = bisect_right(mentions, part.first, key=_first_of)
+def _is_excluded(part: Mention, mentions: list[ReadMention], firsts: list[int], code_set: CodeSet) -> bool:
+    """Whether it stands inside a whole name that excludes it: "ductal carcinoma in situ" is no invasive carcinoma.
+
+    firsts: first words of the mentions.
+    """
+    before = bisect_right(firsts, part.first)
     if before == 0:
         return False
     whole = mentions[before - 1].mention  # mentions do not overlap
     return part.last <= whole.last and (
         excludes(part.code, whole.code, code_set) or excludes(whole.code, part.code, code_set)
     )
-
-
-def _first_of(read: ReadMention) -> int:
-    return read.mention.first

@@ -24,6 +24,7 @@ _BLANKS = re.compile(r"[\s*]+")
 _LONGEST_LETTER_HEADER = 2  # "A:", "PE:" only count with their colon and in upper case
 OTHER = "other"
 ALLERGIES = "allergies"
+_MOST_HEADERS = 4096
 
 
 @dataclass(slots=True)
@@ -36,19 +37,36 @@ class Section:
     end: int
 
 
-def header_names() -> Mapping[str, str]:
-    """Header as written (lower case, single blanks) to its canonical section."""
-    return {header: name for header, name, _source in rows("sections.tsv", 3)}
+class Headers(dict[tuple[str, bool], str | None]):
+    """Sections by header as written, and whether a colon follows; None for what is no header.
+
+    names: by header in lower case, with single blanks. Notes share most of their headers, which are looked up once.
+    """
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        super().__init__()
+        self._names = names
+
+    def __missing__(self, header: tuple[str, bool]) -> str | None:
+        if len(self) >= _MOST_HEADERS:
+            self.clear()
+        name = self[header] = _section_name(header[0], self._names, has_colon=header[1])
+        return name
 
 
-def sections_of(text: str, headers: Mapping[str, str]) -> list[Section]:
+def header_names() -> Headers:
+    """Those of the table."""
+    return Headers({header: name for header, name, _source in rows("sections.tsv", 3)})
+
+
+def sections_of(text: str, headers: Headers) -> list[Section]:
     """Sections in order, together covering all of `text`; text before the first header is "other"."""
     found = [(0, 0, OTHER)]
     first = _FIRST_HEADER.match(text)
     leads = kernels.header_leads(code_points(text)).tolist() if ":" in text or "\n" in text else ()
     later = matches_from(_LATER_HEADER, text, leads)
     for match in (first, *later) if first else later:
-        name = _section_name(match["name"], headers, has_colon=match["end"] == ":")
+        name = headers[match["name"], match["end"] == ":"]
         if name is not None:
             found.append((match.start("name"), match.end(), name))
     ends = [start for start, _body, _name in found[1:]] + [len(text)]

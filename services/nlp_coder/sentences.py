@@ -9,6 +9,7 @@ from functools import cache
 
 from services.nlp_coder import kernels
 from services.nlp_coder.data_files import rows
+from services.nlp_coder.forms import FormTable, form_table
 from services.nlp_coder.tokens import code_points, matches_from
 
 # Where a sentence may end: a full stop with a blank or a new sentence after it, a blank line, a line end.
@@ -61,7 +62,7 @@ def sentence_starts(text: str, known: frozenset[str], section_starts: Sequence[i
     length = len(text)
     width = max(map(len, text.split("\n"))) if "\n" in text else 0
     last_items = [match.start() for match in _LAST_ITEM.finditer(text)] if ";" in text else []
-    leads, plain = kernels.sentence_leads(code_points(text), _longest(known), _LOOK_BACK)
+    leads, plain = kernels.sentence_leads(code_points(text), _table(known), _WHOLE_WORD, _LOOK_BACK)
     starts.update((leads[:plain] + 1).tolist())
     for match in matches_from(_CANDIDATE, text, leads[plain:].tolist()):
         start, end = match.span()
@@ -79,9 +80,9 @@ def sentence_starts(text: str, known: frozenset[str], section_starts: Sequence[i
 
 
 @cache
-def _longest(known: frozenset[str]) -> int:
-    """Letters of the longest word that may be an abbreviation."""
-    return max(_WHOLE_WORD - 1, *map(len, known))
+def _table(known: frozenset[str]) -> FormTable:
+    """Words whose full stop the rules have to look at."""
+    return form_table(known | _NUMBER)
 
 
 def _is_listed(text: str, semicolon: int, last_items: Sequence[int]) -> bool:

@@ -100,16 +100,21 @@ def _borrowed(
     return ("borrowed", mentions[min(owned)].mention.code) if past is None else (past, "")
 
 
+def _alike(codes: Sequence[str], code_set: CodeSet) -> Sequence[Sequence[str]]:
+    """Codes of the code set that share their category with another, by category. Hardly a note has any."""
+    found: dict[str, list[str]] = {}
+    for code in codes:
+        found.setdefault(category_of(code), []).append(code)
+    several = [own for own in found.values() if len(own) > 1]
+    return [[code for code in own if code in code_set.codes] for own in several]
+
+
 def _lacking(
     codes: Sequence[str], literal: Collection[str], named: Collection[str], code_set: CodeSet
 ) -> Iterator[tuple[str, Outdone]]:
     """Of "X without Y" and "X with Z" the former, unless the text says so in words and only suggests the latter."""
     known = code_set.codes
-    alike: dict[str, list[str]] = {}
-    for code in codes:
-        if code in known:
-            alike.setdefault(category_of(code), []).append(code)
-    for own in alike.values():
+    for own in _alike(codes, code_set):
         for code, other in permutations(own, 2):
             if has_what_lacks(known[code], known[other]):
                 is_said = other in literal and code not in named
@@ -118,12 +123,12 @@ def _lacking(
 
 def _beside_a_side(codes: Sequence[str], guesses: Collection[str], code_set: CodeSet) -> Iterator[tuple[str, Outdone]]:
     """Of codes that differ in the side alone: an open side beside a told one, one side beside both, a guessed other."""
-    alike: dict[tuple[str, frozenset[str]], list[tuple[str, str]]] = {}
-    for code in codes:
-        if code in code_set.codes:
+    named_alike: dict[tuple[str, frozenset[str]], list[tuple[str, str]]] = {}
+    for own in _alike(codes, code_set):
+        for code in own:
             words, side = sideless(code_set.codes[code])
-            alike.setdefault((category_of(code), words), []).append((code, side))
-    for group in alike.values():
+            named_alike.setdefault((category_of(code), words), []).append((code, side))
+    for group in named_alike.values():
         sided = sorted((code in guesses, side != BOTH_SIDES, code) for code, side in group if side)
         if not sided:
             continue

@@ -51,10 +51,9 @@ def load_status_terms(code_set: CodeSet) -> PhraseTable[StatusTerm]:
 
 def status_mentions(document: Document, terms: PhraseTable[StatusTerm]) -> Iterator[StatusMention]:
     """States of the patient, in order. An operation of this stay is none yet."""
-    for first, last, term in matches(terms, document):
-        if document.in_header(first):
-            continue
-        reading = document.reading(first, last)
+    found = [match for match in matches(terms, document) if not document.in_header(match[0])]
+    readings = document.readings([(first, last) for first, last, _term in found])
+    for (first, last, term), reading in zip(found, readings, strict=True):
         if reading.experiencer == "patient" and _applies(term, document, first, reading):
             yield StatusMention(first, last, term.code, reading)
 

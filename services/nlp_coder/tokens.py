@@ -57,8 +57,8 @@ _SPELLING: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"sulph", "sulf"),
     )
 )
-# Hardly a word is spelled so, and one search tells.
-_SPELLED = re.compile("|".join(pattern.pattern for pattern, _replacement in _SPELLING))
+# What each of them has, and hardly another word.
+_SPELLED = ("ae", "oe", "our", "isation", "bre", "tre", "ulph")
 # Endings that look plural and are not.
 _NOT_PLURAL = ("ss", "us", "is", "as", "os")
 
@@ -94,10 +94,10 @@ def normalised(word: str) -> str:
     """Lower case, no accents, American spelling, singular. The same for text, terms and triggers."""
     lowered = word.lower()
     plain = lowered if lowered.isascii() else _without_accents(lowered)
-    if _ACRONYM_DOTS.match(plain):
+    if "." in plain and _ACRONYM_DOTS.match(plain):
         return plain.replace(".", "")
     plain = plain.removesuffix("'s").removesuffix("s'") if "'" in plain else plain
-    if _SPELLED.search(plain):
+    if any(part in plain for part in _SPELLED):
         for pattern, replacement in _SPELLING:
             plain = pattern.sub(replacement, plain)
     return _singular(plain)
