@@ -1,7 +1,7 @@
 """ImageRouterService: the same reading, on request."""
 
-import asyncio
 import hashlib
+from functools import partial
 
 import grpc
 from vigil.v1 import image_router_service_pb2_grpc as service_grpc
@@ -32,7 +32,8 @@ class ImageRouterServicer(service_grpc.ImageRouterServiceServicer):
         """INVALID_ARGUMENT: the content or the model is not known; UNAVAILABLE: try again."""
         try:
             reading = await read_image(request.content, self._reader, request.model, request.question)
-            return await asyncio.to_thread(self._response, request.content, reading)
+            size = reading.picture.grey.nbytes if reading.picture else 0
+            return await self._reader.threads.run(size, partial(self._response, request.content, reading))
         except Invalid as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, error.reason)
         except Transient as error:

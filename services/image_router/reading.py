@@ -25,6 +25,7 @@ from services.image_router.rendering import heatmap_png, mask_png, preview_png
 from services.image_router.report import WORDINGS, draft
 from services.image_router.scope import DECLARED, MODELS, TagScope, scope_of_tags
 from services.image_router.tags import ImageTags, image_tags
+from services.image_router.threads import Threads
 from services.image_router.upright import AS_SENT, REMEDIES, Remedy
 
 NEVER = 1e-9  # nearer to 0 or 1 no probability is taken
@@ -39,13 +40,14 @@ class Reader:
     """What reading needs.
 
     max_pixels: larger images are Invalid. outage: how long Triton is waited for before degrading.
-    preview_side: longest side of previews, pixels.
+    preview_side: longest side of previews, pixels. threads: that work on pictures.
     """
 
     triton: Triton
     max_pixels: int
     outage: Outage
     preview_side: int
+    threads: Threads = field(default_factory=Threads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +164,7 @@ async def read_image(
     """
     if model and model not in MODELS:
         raise Invalid(f"no such image model; there are {', '.join(MODELS)}")
-    looked = await asyncio.to_thread(_look, content, reader.max_pixels, model)
+    looked = await reader.threads.run(len(content), partial(_look, content, reader.max_pixels, model))
     looked = replace(looked, asked=question)
     if looked.picture is None:
         reading = Reading(_scope(looked.by_tags.reason))
@@ -209,7 +211,8 @@ async def _asked(looked: Looked, picture: Picture, reader: Reader) -> Reading:
     outlined_by = DECLARED[name].outlined_by if name in DECLARED and answer.outline is None else ""
     outliner = (await _ask(outlined_by, picture, reader, [remedy]))[0] if outlined_by else answer
     if outliner.outline is not None:
-        region = await asyncio.to_thread(_region, reading, outliner, looked.geometry)
+        work = partial(_region, reading, outliner, looked.geometry)
+        region = await reader.threads.run(picture.grey.nbytes, work)
         reading = replace(reading, outliner=outliner, region=region)
     if name not in FRONTAL or answer.heatmap is None or remedy.turns:
         return reading
@@ -234,7 +237,7 @@ async def _ask(name: str, picture: Picture, reader: Reader, remedies: Sequence[R
     def inputs() -> list[Shown]:
         return [_input(model, picture, remedy) for remedy in remedies]
 
-    answers = await ask(reader.triton, model, await asyncio.to_thread(inputs))
+    answers = await ask(reader.triton, model, await reader.threads.run(picture.grey.nbytes, inputs))
     return [
         replace(
             answer,
