@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 COMPONENTS = 48
-# Shares of in-scope pictures that pass each of the two tests, so that 98 % pass both.
-NEAR, RIGHT_WAY = 0.987, 0.994
+RIGHT_WAY = 0.994  # share of in-scope pictures that pass the linear test
 STRENGTH = 0.003
 INNER_FOLDS = 4
 SEED = 7
@@ -67,11 +66,13 @@ class ScopeCheck:
         return {name: np.asarray(getattr(self, name), np.float64) for name in self.__slots__}
 
 
-def fit_scope(features: Floats, groups: NDArray[np.int64], wrong: Floats, wrong_of: NDArray[np.int64]) -> ScopeCheck:
+def fit_scope(
+    features: Floats, groups: NDArray[np.int64], wrong: Floats, wrong_of: NDArray[np.int64], near: float
+) -> ScopeCheck:
     """Limits from inner folds, everything else from all.
 
     features: (n, d) in scope. groups: (n,), each has a centre of its own. wrong: (m, d), pictures in scope that were
-    turned or inverted; wrong_of: (m,), rows they are of.
+    turned or inverted; wrong_of: (m,), rows they are of. near: share of those in scope that pass the test of distance.
     """
     parts = np.random.default_rng(SEED).integers(0, INNER_FOLDS, len(features))
     distance, score = np.zeros(len(features)), np.zeros(len(features))
@@ -81,7 +82,7 @@ def fit_scope(features: Floats, groups: NDArray[np.int64], wrong: Floats, wrong_
         distance[~seen], score[~seen] = inner.distance(features[~seen]), inner.wrong_way(features[~seen])
     check = _fit(features, groups, wrong)
     bias = check.wrong_bias - float(np.quantile(score, RIGHT_WAY))
-    return replace(check, limit=float(np.quantile(distance, NEAR)), wrong_bias=bias)
+    return replace(check, limit=float(np.quantile(distance, near)), wrong_bias=bias)
 
 
 def _fit(features: Floats, groups: NDArray[np.int64], wrong: Floats) -> ScopeCheck:

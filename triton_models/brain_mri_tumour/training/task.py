@@ -48,6 +48,7 @@ class Task:
 
     name: of the model. normal: index of the class without lesion. foreign: which kind of `foreign.SETS` is its own.
     sensitivity, specificity: of the default operating points of each label. aim: of the other points.
+    near: share of pictures learned from that are near enough for the scope check.
     groups: names in `Sample.about` to report by.
     """
 
@@ -62,6 +63,7 @@ class Task:
     sensitivity: float
     specificity: float
     aim: Aim
+    near: float
     groups: tuple[str, ...] = ()
 
 
@@ -305,7 +307,7 @@ def scope_of(task: Task, m: Material, fold: int, one: Trained) -> ScopeCheck:
     greys = [m.samples[rows[i]].grey for i in of]
     kinds = [*wrong_way(greys), crops(greys, SEED)]
     wrong = np.concatenate([features_of(task, one, kind) for kind in kinds])
-    return fit_scope(_features(one, m.inputs[rows]), scope_groups(m, rows), wrong, np.tile(of, len(kinds)))
+    return fit_scope(_features(one, m.inputs[rows]), scope_groups(m, rows), wrong, np.tile(of, len(kinds)), task.near)
 
 
 def scope_figures(task: Task, m: Material, fold: int, one: Trained, check: ScopeCheck) -> dict[str, Any]:

@@ -45,6 +45,7 @@ BRAIN = Task(
     sensitivity=0.95,
     specificity=0.97,
     aim=Aim(sought=(0, 1, 2), sensitivity=0.998, specificity=0.99),
+    near=0.993,  # of folds 3 to 5, by networks that had not seen them, .982 pass the whole check; .973 with .987
 )
 SEGMENTATION = "brain_mri_segmentation"
 

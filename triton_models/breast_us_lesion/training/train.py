@@ -39,6 +39,7 @@ BREAST = Task(
     sensitivity=0.95,
     specificity=0.90,
     aim=Aim(sought=(MALIGNANT,), sensitivity=0.95, specificity=0.95),
+    near=0.987,
     groups=(SET, DEVICE, BIRADS),
 )
 
