@@ -373,3 +373,61 @@ def said_of(mentions, rows, sides, effects, clauses, is_asked):
                 said[written, 2], said[written, 3] = rows[found[category], 0], rows[found[category], 1]
                 written += 1
     return said[:written].copy()
+
+
+# What a section says of its mentions, as bits, and what somebody may be.
+OF_FAMILY, OF_THE_PAST, OF_WHAT_MAY_BE, OF_WHAT_IS_POSSIBLE, OF_CONDITIONS = 1, 2, 4, 8, 16
+IS_PATIENT, IS_FAMILY, IS_OTHER = range(3)
+# Columns of a reading: a category of `_STATUS_ORDER` or PRESENT, -1 for what nothing is said of; 0 or 1; one of the
+# three above; 0 or 1; the trigger that decided it, its first word and the word after its last, -1 for none.
+STATUS, IS_HISTORICAL, EXPERIENCER, IS_RESOLVED, TRIGGER, TRIGGER_END = range(6)
+# Of several the first one holds; an excluded possibility is "possible" because its phrase is longer.
+_STATUS_ORDER = ABSENT, HYPOTHETICAL, POSSIBLE, CONDITIONAL
+
+
+@compiled
+def _status_of(found, section):
+    """What is said of a mention, else what its section says."""
+    for status in _STATUS_ORDER:
+        if found[status] >= 0:
+            return status
+    if section & OF_WHAT_MAY_BE:
+        return HYPOTHETICAL
+    if section & OF_WHAT_IS_POSSIBLE:
+        return POSSIBLE
+    return CONDITIONAL if section & OF_CONDITIONS else PRESENT
+
+
+@compiled
+def decided(mentions, sections, rows, sides, effects, clauses, is_asked):
+    """How mentions read, int64 [N, 6]. sections: of each what its section says. The others as of `said_of`."""
+    readings = np.zeros((len(mentions), 6), dtype=np.int64)
+    said = said_of(mentions, rows, sides, effects, clauses, is_asked)
+    found = np.empty(CATEGORIES, dtype=np.int64)  # of each category its row of `said`, or -1
+    begin = 0
+    for number in range(len(mentions)):
+        found[:] = -1
+        end = begin
+        while end < len(said) and said[end, 0] == number:
+            found[said[end, 1]] = end
+            end += 1
+        reading, section = readings[number], sections[number]
+        reading[TRIGGER] = reading[TRIGGER_END] = -1
+        if begin == end and not section:
+            reading[STATUS] = -1
+            continue
+        begin = end
+        if found[GIVEN] >= 0 and found[HABIT] >= 0:
+            # "She gets a rash with penicillin."
+            found[CONDITIONAL] = found[GIVEN]
+        status = _status_of(found, section)
+        is_family = found[FAMILY] >= 0 or section & OF_FAMILY
+        reading[STATUS] = status
+        reading[IS_HISTORICAL] = found[HISTORICAL] >= 0 or found[RESOLVED] >= 0 or section & OF_THE_PAST > 0
+        reading[EXPERIENCER] = IS_FAMILY if is_family else IS_OTHER if found[OTHER] >= 0 else IS_PATIENT
+        reading[IS_RESOLVED] = found[RESOLVED] >= 0
+        for category in (status, FAMILY, OTHER, RESOLVED, HISTORICAL):
+            if found[category] >= 0:
+                reading[TRIGGER], reading[TRIGGER_END] = said[found[category], 2], said[found[category], 3]
+                break
+    return readings

@@ -16,7 +16,7 @@ from services.nlp_coder.assertion import PLAIN, Reading, WordSpan
 from services.nlp_coder.forms import FormRows, NumberedWords, numbered_again, numbered_words
 from services.nlp_coder.numbered import flags, number_of
 from services.nlp_coder.sections import Section
-from services.nlp_coder.tokens import Words, code_points, row_of
+from services.nlp_coder.tokens import CodePoints, Words, code_points, row_of
 from services.nlp_coder.triggers import COLON, Triggers, TriggerTable
 
 # What stands between an item and its answer, and what may follow the answer: the end, or the next item's label.
@@ -52,7 +52,8 @@ class Grammar:
 class Columns:
     """Of each word its number and, as the lists of `Document` have them, place, sentence, stop, clause and section.
 
-    All int64 [words]. forms: which written word each is.
+    All int64 [words]. forms: which written word each is. characters: of the text, for compiled loops, and
+    sentence_starts, int64 [sentences], as the list of `Document` has them.
     """
 
     numbers: NDArray[np.int64]
@@ -63,9 +64,11 @@ class Columns:
     clauses: NDArray[np.int64]
     section: NDArray[np.int64]
     forms: FormRows
+    characters: CodePoints
+    sentence_starts: NDArray[np.int64]
 
     def layout(self) -> tuple[NDArray[np.int64], ...]:
-        """All but the forms, in this order, for compiled loops."""
+        """Those of words but the forms, in this order, for compiled loops."""
         return self.numbers, self.starts, self.ends, self.sentence, self.stops, self.clauses, self.section
 
 
@@ -97,20 +100,21 @@ class Document:
 
     def readings(self, mentions: Sequence[WordSpan], *, is_asked: bool = False) -> list[Reading]:
         """How each of some mentions reads. is_asked: somebody else chose their words."""
-        found, asked, rows = [PLAIN] * len(mentions), [], []
+        found, asked, rows, told_by = [PLAIN] * len(mentions), [], [], []
         for index, (first, last) in enumerate(mentions):
             section, sentence = self.sections[self.section[first]], self.sentence[first]
             name = self._told_by(section, first) if section.name in _LOOKED_INTO else section.name
             is_spoken = sentence in self.triggers.speaking
             if is_spoken or self.has_question or name in assertion.TELLING_SECTIONS:
-                asked.append((index, section, name))
+                asked.append((index, section))
+                told_by.append(assertion.SECTIONS.get(name, 0))
                 rows.append((first, last, *(self.triggers.of(sentence) if is_spoken else _NO_TRIGGERS)))
         if not asked:
             return found
-        said = assertion.said_of(rows, self.triggers, self.columns.clauses, is_asked=is_asked)
-        for row, (index, section, name) in enumerate(asked):
-            header = self._header(section) if name in assertion.TELLING_SECTIONS else None
-            reading = assertion.decided(said.get(row, {}), name, header)
+        readings = assertion.decided(rows, told_by, self.triggers, self.columns.clauses, is_asked=is_asked)
+        for (index, section), told, reading in zip(asked, told_by, readings, strict=True):
+            if told and reading.trigger is None:
+                reading.trigger = self._header(section)
             is_open = self.has_question and reading.status == "present"
             found[index] = _questioned(self, *mentions[index], reading) if is_open else reading
         return found
@@ -177,11 +181,12 @@ def read(text: str, grammar: Grammar) -> Document:
     starts = sentences.sentence_starts(text, grammar.abbreviations, [part.start for part in parts])
     # "History:" says by its section what it says; "Return precautions" are no precautions against what follows.
     speaking = [0 if part.name == sections.OTHER else part.body for part in parts]
+    places = np.array(starts, dtype=np.int64)
     section_starts, speaks_from = np.array([[part.start for part in parts], speaking], dtype=np.int64)
     sentence, section, stops, clauses, is_silent = kernels.layout(
-        characters, first, last, np.array(starts, dtype=np.int64), section_starts, speaks_from
+        characters, first, last, places, section_starts, speaks_from
     )
-    columns = Columns(numbers, first, last, sentence, stops, clauses, section, forms)
+    columns = Columns(numbers, first, last, sentence, stops, clauses, section, forms, characters, places)
     by_sentence = triggers.find_triggers(grammar.triggers, _answering(text, words, numbers), stops, sentence, is_silent)
     if "\n" in text:
         _lead_lists(text, starts, by_sentence)

@@ -44,7 +44,7 @@ from services.nlp_coder.phrases import PhraseTable, phrase_table
 from services.nlp_coder.prescriptions import Attribute, parts_by_medication
 from services.nlp_coder.reading import ReadNote
 from services.nlp_coder.sections import ALLERGIES
-from services.nlp_coder.tokens import code_points, words_of
+from services.nlp_coder.tokens import words_of
 
 # By their numbers in `joining_kernels`.
 TYPES = ("medication", "sign_symptom", "disease", "procedure", "test", "anatomy")
@@ -184,7 +184,7 @@ def found_entities(
     speaking = np.zeros(len(document.sentence_starts), dtype=np.bool_)
     speaking[list(document.triggers.speaking)] = True
     found = joining.joined(
-        code_points(document.text), columns.layout(), np.array([one.body for one in sections], dtype=np.int64), classes,
+        columns.characters, columns.layout(), np.array([one.body for one in sections], dtype=np.int64), classes,
         np.array(is_told, dtype=np.bool_), speaking, tables.symptoms.trie, _of_mentions(note.mentions),
         named, is_measured, spans.rows, kind == NOTE or not len(spans.rows),
     )  # fmt: skip
@@ -222,14 +222,14 @@ _KINDS = {name: number for number, name in enumerate(TYPES)}
 
 
 @cache
-def _classes_of_words() -> NDArray[np.int64]:
+def _classes_of_words() -> NDArray[np.int16]:
     """Classes of words by number, as `joining_kernels` has them."""
     classes: dict[str, int] = {}
     plain = {1 << _KINDS[type_]: words.split() for type_, words, _source in rows("entity_plain_words.tsv", 3)}
     for bit, words in {**plain, UNTELLING: untelling_words(), SEVERE: _SEVERE, SIDED: _SIDES}.items():
         for word in words:
             classes[word] = classes.get(word, 0) | bit
-    return by_number(classes, np.int64)
+    return by_number(classes, np.int16)
 
 
 def _named(drugs: Sequence[DrugMention], document: Document) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -312,11 +312,8 @@ def _is_dosed(one: DrugMention, document: Document) -> bool:
 
 def names_of(found: NDArray[np.int64], numbers: NDArray[np.int64], tables: EntityTables) -> dict[int, tuple[str, str]]:
     """By row the concept and name of a symptom, and the ingredients of a medication."""
-    symptoms = found[:, SYMPTOM]
-    known = np.flatnonzero(symptoms >= 0)
-    names = {
-        row: tables.symptoms.values[value] for row, value in zip(known.tolist(), symptoms[known].tolist(), strict=True)
-    }
+    symptoms = tables.symptoms.values
+    names = {row: symptoms[value] for row, value in enumerate(found[:, SYMPTOM].tolist()) if value >= 0}
     inside: dict[int, list[str]] = {}
     for row, phrase in joining.names_inside(found, numbers, *tables.drugs.trie).tolist():
         inside.setdefault(row, []).append(tables.drugs.values[phrase].ingredients)

@@ -23,7 +23,7 @@ from services.nlp_coder.assertion import WordSpan
 from services.nlp_coder.document import Document
 from services.nlp_coder.evidence import ReadMention
 from services.nlp_coder.forms import MOST_FORMS
-from services.nlp_coder.tokens import LONGEST_WORD, code_points, norm_of
+from services.nlp_coder.tokens import LONGEST_WORD, norm_of
 
 # Buckets of what is hashed: beginnings and endings of words that the vocabulary lacks, shapes, what parts two words.
 AFFIXES, SHAPES, GAPS = 4096, 256, 64
@@ -126,11 +126,18 @@ class EntityVocabulary:
 
     def input_of(self, document: Document, spans: NDArray[np.int64]) -> EntityInput:
         """All words of a note. spans: what is known to stand where, see `entity_kernels.model_input`."""
-        text = code_points(document.text)
-        starts, ends = document.columns.starts, document.columns.ends
+        columns = document.columns
         about, rows = self._about(document)
         ids, same = entity_kernels.model_input(
-            text, starts, ends, about, rows, spans, self.names, MOST_WORDS_OF_A_NAME, self._layout
+            columns.characters,
+            columns.starts,
+            columns.ends,
+            about,
+            rows,
+            spans,
+            self.names,
+            MOST_WORDS_OF_A_NAME,
+            self._layout,
         )
         return EntityInput(ids, same)
 

@@ -6,7 +6,6 @@ import re
 
 from services.nlp_coder import joining_kernels
 from services.nlp_coder.document import Document
-from services.nlp_coder.tokens import code_points
 
 # States of a label, from 1 + 4 * label; 0 is outside of all.
 BEGIN, INSIDE, END, SINGLE = range(4)
@@ -23,7 +22,7 @@ def edges(document: Document, first: int, last: int, label: str) -> tuple[int, i
     text = document.text
     start, end = document.words.starts[first], document.words.ends[last - 1]
     if text[end - 1] == "s":
-        end = joining_kernels.without_possessive(code_points(text), end)
+        end = joining_kernels.without_possessive(document.columns.characters, end)
     if label in VALUES:
         before = text[max(0, start - _REACH) : start]
         compared = _COMPARED.search(before)
@@ -31,5 +30,5 @@ def edges(document: Document, first: int, last: int, label: str) -> tuple[int, i
         percent = _PERCENT.match(text, end)
         end = percent.end() if percent else end
     if _BRACKET.search(text, start, end):
-        start, end = joining_kernels.with_brackets(code_points(text), start, end)
+        start, end = joining_kernels.with_brackets(document.columns.characters, start, end)
     return start, end

@@ -148,16 +148,13 @@ def add_entities(coded: NoteCoded, entities: FoundEntities) -> None:
 
 def _named_texts(entities: FoundEntities) -> list[bytes]:
     """Code and names of each."""
-    texts = [b""] * len(entities)
-    mentions = entities.rows[:, MENTION]
-    has_code = np.flatnonzero(mentions >= 0)
-    codes = {
-        row: entities.mentions[mention].mention.code
-        for row, mention in zip(has_code.tolist(), mentions[has_code].tolist(), strict=True)
-    }
-    for row in codes.keys() | entities.names.keys():
-        texts[row] = _named_text(codes.get(row, ""), *entities.names.get(row, _UNNAMED))
-    return texts
+    mentions, names = entities.mentions, entities.names
+    return [
+        _named_text(mentions[mention].mention.code if mention >= 0 else "", *names.get(row, _UNNAMED))
+        if mention >= 0 or row in names
+        else b""
+        for row, mention in enumerate(entities.rows[:, MENTION].tolist())
+    ]
 
 
 Texts: TypeAlias = tuple[NDArray[np.uint8], NDArray[np.int64]]

@@ -34,7 +34,7 @@ from services.nlp_coder.prescription_kernels import (
     WORD,
 )
 from services.nlp_coder.sections import ALLERGIES
-from services.nlp_coder.tokens import code_points, matches_between, words_of
+from services.nlp_coder.tokens import matches_between, words_of
 
 # Characters after a name, and before it, in which its parts are looked for, and those after it in which something is
 # said of "it"; words around a name in which its status is told, since a sentence may be as long as a list.
@@ -220,7 +220,7 @@ def _cues(side: str) -> re.Pattern[str]:
 
 
 @cache
-def _classes_of_words() -> NDArray[np.int64]:
+def _classes_of_words() -> NDArray[np.int16]:
     """Bits of the kinds that `prescription_kernels` names, by the number of a word."""
     words: dict[int, set[str]] = {kind: set(found) for kind, found in telling_words().items()}
     words[PARTED], words[STATUS] = set(_PARTING_WORDS), set(_STATUS_WORDS)
@@ -230,7 +230,7 @@ def _classes_of_words() -> NDArray[np.int64]:
     for kind, found in words.items():
         for word in found:
             classes[word] = classes.get(word, 0) | 1 << kind
-    return by_number(classes, np.int64)
+    return by_number(classes, np.int16)
 
 
 _SIDES = {"before": BEFORE, "after": AFTER, "it": IT}
@@ -281,8 +281,8 @@ def _told(document: Document, places: Sequence[Place]) -> _Told:
     """Where something may be told of medications, before any of it is."""
     columns = document.columns
     telling, kinds, listed, counts, around = prescription_kernels.surroundings(
-        code_points(document.text), columns.layout(), np.array(document.sentence_starts, dtype=np.int64),
-        _classes_of_words(), np.array(places, dtype=np.int64).reshape(-1, 2), _REACHES,
+        columns.characters, columns.layout(), columns.sentence_starts, _classes_of_words(),
+        np.array(places, dtype=np.int64).reshape(-1, 2), _REACHES,
     )  # fmt: skip
     listed_places = (row[:count].tolist() for row, count in zip(listed, counts.tolist(), strict=True))
     return _Told(telling, kinds, around.tolist(), *listed_places)
