@@ -155,6 +155,12 @@ def matches_from(pattern: re.Pattern[str], text: str, positions: Iterable[int]) 
             yield match
 
 
+def stands_between(places: Sequence[int], start: int, end: int) -> bool:
+    """Whether one of ascending places is at `start` or after it and before `end`."""
+    index = bisect_left(places, start)
+    return index < len(places) and places[index] < end
+
+
 def matches_between(
     pattern: re.Pattern[str], text: str, places: Sequence[int], start: int, end: int
 ) -> Iterator[re.Match[str]]:
