@@ -29,7 +29,7 @@ input [ {{ name: "image", data_type: TYPE_FP32, dims: [ 1, {side}, {side} ] }} ]
 output [
 {outputs}
 ]
-instance_group [ {{ kind: KIND_CPU, count: 1 }} ]
+instance_group [ {{ kind: KIND_CPU, count: 2 }} ]
 dynamic_batching {{ }}
 {parameters}
 """
