@@ -52,7 +52,7 @@ def points_of(p: Floats, truth: Rows, aim: Aim, default: Point) -> dict[str, Poi
     sure: list[tuple[float, float]] = []
     for label, (high, low) in enumerate(zip(thresholds, lows, strict=True)):
         if label in sought:
-            out.append((least if alone else high, min(low, least)))
+            out.append((least, least) if alone else (high, min(low, least)))
             sure.append((max(high, lowest_above(p[truth != label, label], aim.specificity)), low))
         else:
             out.append((max(high, round(1 - least, 4)), low))
