@@ -20,7 +20,7 @@ from services.image_router.dicom_server import serve_dicom
 from services.image_router.grpc_service import ImageRouterServicer
 from services.image_router.handlers import ImageReading, read_received_image
 from services.image_router.intake import intake_of
-from services.image_router.memory import keep_freed_memory
+from services.image_router.memory import keep_freed_memory, leave_modules_out_of_collections
 from services.image_router.outage import Outage
 from services.image_router.privacy import keep_values_out_of_logs
 from services.image_router.reading import Reader, probe
@@ -34,6 +34,7 @@ async def main(settings: ImageRouterSettings, clock: Clock = utc_now) -> None:
     """Run until a signal."""
     keep_values_out_of_logs()
     keep_freed_memory()
+    leave_modules_out_of_collections()
     health, shared = Health(), settings.shared
     blobs = BlobStore(shared.blob_url)
     async with Producer(shared, SERVICE) as producer, TritonClient(shared) as triton:

@@ -145,8 +145,9 @@ def stretched(picture: NDArray[np.float32]) -> NDArray[np.float32]:
     span = high - low
     if span <= 0:
         return np.zeros(picture.shape, np.float32)
-    levels: NDArray[np.float32] = np.clip((picture - low) / span, 0, 1).astype(np.float32)
-    return levels
+    levels: NDArray[np.float32] = picture - low
+    levels /= span
+    return np.clip(levels, 0, 1, out=levels).astype(np.float32, copy=False)
 
 
 def _sampling_step(picture: NDArray[np.float32]) -> int:

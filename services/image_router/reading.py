@@ -222,7 +222,8 @@ async def _asked(looked: Looked, picture: Picture, reader: Reader) -> Reading:
 async def _nearest(names: Sequence[str], picture: Picture, reader: Reader) -> tuple[Answer, Remedy]:
     tried: list[tuple[Answer, Remedy]] = []
     for remedies in ([AS_SENT], list(REMEDIES)):
-        answers = await asyncio.gather(*(_ask(name, picture, reader, remedies) for name in names))
+        asked = [_ask(name, picture, reader, remedies) for name in names]
+        answers = await asyncio.gather(*asked) if len(asked) > 1 else [await asked[0]]
         tried += [pair for of_one in answers for pair in zip(of_one, remedies, strict=True)]
         nearest = min(tried, key=lambda pair: pair[0].relative_distance)
         if nearest[0].relative_distance <= 1:
