@@ -169,6 +169,8 @@ def scope(found: Mapping[str, Any]) -> list[str]:
         ("Kermany test part", "accepted", f"{metrics['scope_accepted_kermany_test']:.1%}"),
         ("adults' films, black and white exchanged", "refused", f"{held['inverted_rejected_adult']:.1%}"),
         ("children's films, black and white exchanged", "refused", f"{held['inverted_rejected_child']:.1%}"),
+        ("parts cut out of adults' films", "refused", f"{held['cropped_rejected_adult']:.1%}"),
+        ("parts cut out of children's films", "refused", f"{held['cropped_rejected_child']:.1%}"),
         *((kind.replace("_", " "), "refused", f"{share:.1%}") for kind, share in metrics["scope_rejected"].items()),
     ]
     return table(("pictures that the check never saw", "", "share"), rows)

@@ -145,8 +145,8 @@ class Findings(nn.Module):
         apart = p.unsqueeze(1) - self.scope_centres.unsqueeze(0)
         squared = ((apart @ self.scope_precision) * apart).sum(2)
         distance = (squared.amin(1) / p.shape[1] + residual) / self.scope_limit
-        inverted = z @ self.scope_inversion + self.scope_inversion_bias
-        return torch.maximum(distance, 1 + inverted).unsqueeze(1)
+        spoilt = (z @ self.scope_spoilt.T + self.scope_spoilt_bias).amax(1)
+        return torch.maximum(distance, 1 + spoilt).unsqueeze(1)
 
 
 def export(module: nn.Module, path: Path, outputs: list[str]) -> None:

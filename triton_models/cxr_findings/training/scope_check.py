@@ -12,9 +12,9 @@ from sklearn.linear_model import LogisticRegression
 
 SEED = 7
 COMPONENTS = 64
-# Shares of in-scope films, in each population, that pass each of the two tests: 98 % or more pass both.
+# Shares of in-scope films, in each population, that pass each of the three tests: 98 % or more pass all.
 NEAR = 0.985
-NOT_INVERTED = 0.997
+NOT_SPOILT = 0.997
 STRENGTH = 0.01
 INNER_FOLDS = 4
 
@@ -24,27 +24,37 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Population:
-    """Films in scope, and inverted ones. adult: which of them are; inverted_of: rows that the inverted ones are of."""
+    """Films in scope, and spoilt ones: inverted, and parts cut out. adult: which of them are.
+
+    spoilt_of: rows that the inverted ones are of, and the parts, too.
+    """
 
     features: Floats
     adult: NDArray[np.bool_]
     inverted: Floats
-    inverted_of: Rows
+    cropped: Floats
+    spoilt_of: Rows
 
     def of(self, rows: Rows) -> Population:
         """The part with these films."""
-        chosen = np.isin(self.inverted_of, rows)
+        chosen = np.isin(self.spoilt_of, rows)
         place = np.full(len(self.features), -1)
         place[rows] = np.arange(len(rows))
-        return Population(self.features[rows], self.adult[rows], self.inverted[chosen], place[self.inverted_of[chosen]])
+        return Population(
+            self.features[rows],
+            self.adult[rows],
+            self.inverted[chosen],
+            self.cropped[chosen],
+            place[self.spoilt_of[chosen]],
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class ScopeCheck:
-    """Two tests of the scope tap's standardised features; above 1 either puts a picture out of scope.
+    """Three tests of the scope tap's standardised features; above 1 any puts a picture out of scope.
 
     Distance: Mahalanobis to the nearer population's centre in principal components, plus what these leave out, over
-    `limit`. Inversion: a linear score, 0 at its limit.
+    `limit`. Spoilt: linear scores, one tells inverted films and one cropped ones, 0 at their limits.
     """
 
     mean: Floats
@@ -53,8 +63,8 @@ class ScopeCheck:
     centres: Floats
     precision: Floats
     residual: float
-    inversion: Floats
-    inversion_bias: float
+    spoilt: Floats
+    spoilt_bias: Floats
     limit: float
 
     def distance(self, features: Floats) -> Floats:
@@ -67,14 +77,14 @@ class ScopeCheck:
         distance: Floats = squared.min(1) / len(self.components) + residual
         return distance
 
-    def inverted(self, features: Floats) -> Floats:
-        """(n,): the linear score."""
-        score: Floats = self._standardised(features) @ self.inversion + self.inversion_bias
+    def spoilt_scores(self, features: Floats) -> Floats:
+        """(n, 2): the linear scores."""
+        score: Floats = self._standardised(features) @ self.spoilt.T + self.spoilt_bias
         return score
 
     def __call__(self, features: Floats) -> Floats:
         """As the exported graph computes it: above 1 is out of scope."""
-        return np.maximum(self.distance(features) / self.limit, 1 + self.inverted(features))
+        return np.maximum(self.distance(features) / self.limit, 1 + self.spoilt_scores(features).max(1))
 
     def arrays(self) -> dict[str, Floats]:
         """Buffers of the exported graph."""
@@ -86,35 +96,40 @@ class ScopeCheck:
 
 
 def fit_scope(known: Population) -> ScopeCheck:
-    """Both tests, their limits from films that each was not fitted to."""
+    """All tests, their limits from films that each was not fitted to."""
     every = np.arange(len(known.features))
     draws = np.random.default_rng(SEED).permutation(every) % INNER_FOLDS
-    distance, score = np.zeros(len(every)), np.zeros(len(every))
+    distance, scores = np.zeros(len(every)), np.zeros((len(every), 2))
     for fold in range(INNER_FOLDS):
         inner = _fit(known.of(every[draws != fold]))
         distance[draws == fold] = inner.distance(known.features[draws == fold])
-        score[draws == fold] = inner.inverted(known.features[draws == fold])
+        scores[draws == fold] = inner.spoilt_scores(known.features[draws == fold])
     groups = (known.adult, ~known.adult)
     limit = max(lowest_threshold(distance[group], NEAR) for group in groups)
-    offset = max(lowest_threshold(score[group], NOT_INVERTED) for group in groups)
+    offsets = [max(lowest_threshold(score[group], NOT_SPOILT) for group in groups) for score in scores.T]
     raw = _fit(known)
-    return replace(raw, limit=limit, inversion_bias=raw.inversion_bias - offset)
+    return replace(raw, limit=limit, spoilt_bias=raw.spoilt_bias - offsets)
 
 
 def held_out(known: Population, folds: list[tuple[Rows, Rows]]) -> dict[str, float]:
-    """Shares accepted of films, and rejected of inverted ones, all of patients that the check never saw."""
-    films, inverted = np.zeros(len(known.features)), np.zeros(len(known.inverted))
+    """Shares accepted of films, and rejected of spoilt ones, all of patients that the check never saw."""
+    films = np.zeros(len(known.features))
+    spoilt = {"inverted": np.zeros(len(known.inverted)), "cropped": np.zeros(len(known.cropped))}
     for train, test in folds:
         check = fit_scope(known.of(train))
         films[test] = check(known.features[test])
-        chosen = np.isin(known.inverted_of, test)
-        inverted[chosen] = check(known.inverted[chosen])
-    adult = known.adult[known.inverted_of]
+        chosen = np.isin(known.spoilt_of, test)
+        for kind, distance in spoilt.items():
+            distance[chosen] = check(getattr(known, kind)[chosen])
+    adult = known.adult[known.spoilt_of]
     return {
         "accepted_adult": round(float((films[known.adult] <= 1).mean()), 4),
         "accepted_child": round(float((films[~known.adult] <= 1).mean()), 4),
-        "inverted_rejected_adult": round(float((inverted[adult] > 1).mean()), 4),
-        "inverted_rejected_child": round(float((inverted[~adult] > 1).mean()), 4),
+        **{
+            f"{kind}_rejected_{name}": round(float((distance[of] > 1).mean()), 4)
+            for kind, distance in spoilt.items()
+            for name, of in (("adult", adult), ("child", ~adult))
+        },
     }
 
 
@@ -131,9 +146,11 @@ def _fit(known: Population) -> ScopeCheck:
     p = z @ components.T
     centres = np.array([p[grown].mean(0), p[~grown].mean(0)])
     spread = np.cov((p - np.where(grown[:, None], centres[0], centres[1])).T) + 1e-3 * np.eye(COMPONENTS)
-    x = np.vstack([z, (known.inverted[:, part] - mean) / scale])
-    y = np.repeat([False, True], [len(z), len(known.inverted)])
-    model = LogisticRegression(C=STRENGTH, max_iter=300, class_weight="balanced").fit(x, y)
+    tests = []
+    for spoilt in (known.inverted, known.cropped):
+        x = np.vstack([z, (spoilt[:, part] - mean) / scale])
+        y = np.repeat([False, True], [len(z), len(spoilt)])
+        tests.append(LogisticRegression(C=STRENGTH, max_iter=300, class_weight="balanced").fit(x, y))
     return ScopeCheck(
         mean=mean,
         scale=scale,
@@ -141,7 +158,7 @@ def _fit(known: Population) -> ScopeCheck:
         centres=centres,
         precision=np.linalg.inv(spread),
         residual=float(np.median(((z - p @ components) ** 2).mean(1))),
-        inversion=model.coef_[0],
-        inversion_bias=float(model.intercept_[0]),
+        spoilt=np.array([test.coef_[0] for test in tests]),
+        spoilt_bias=np.array([test.intercept_[0] for test in tests]),
         limit=1.0,
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterable
@@ -18,6 +19,7 @@ import numpy as np
 import torch
 from evaluation import lowest_threshold, reliability, summary
 from films import Film, adult_films, child_films, foreign_pictures, inputs
+from foreign import crops
 from kept import kept
 from network import FEATURES, INNER, SIDE, Features, Findings, export, session
 from numpy.typing import NDArray
@@ -193,14 +195,19 @@ def thresholds_of(p: Floats, table: Table) -> tuple[float, float]:
     for chosen in (table.adult, ~table.adult):
         pneumonia.append(lowest_threshold(p[chosen & ~table.truth], SPECIFICITY))
         no_finding.append(lowest_threshold(1 - p[chosen & table.truth], 1 - MISSED))
-    return round(max(pneumonia), 4), round(max(no_finding), 4)
+    return _up(max(pneumonia)), _up(max(no_finding))
+
+
+def _up(point: float) -> float:
+    """To four digits, so that what the point promises is kept."""
+    return math.ceil(point * 10_000) / 10_000
 
 
 def points_of(p: Floats, table: Table, thresholds: tuple[float, float]) -> dict[str, Point]:
     """For ruling out and screening pneumonia is positive wherever it is not `MISSED`; for confirming, `CONFIRMED`."""
     no_finding = thresholds[1]
     low = round(1 - no_finding, 4)
-    confirming = round(max(lowest_threshold(p[of & ~table.truth], CONFIRMED) for of in (table.adult, ~table.adult)), 4)
+    confirming = _up(max(lowest_threshold(p[of & ~table.truth], CONFIRMED) for of in (table.adult, ~table.adult)))
     return {
         "high_sensitivity": ((low, no_finding), (low, no_finding)),
         "high_specificity": ((confirming, no_finding), (low, round(1 - confirming, 4))),
@@ -305,11 +312,12 @@ def mean_heatmap(module: Findings, table: Table, threads: int) -> Floats:
 
 
 def population(extractor: Extractor, table: Table) -> Population:
-    """What the scope check learns from: the films, and some of them with black and white exchanged."""
+    """What the scope check learns from: the films, some of them with black and white exchanged, and parts of these."""
     children = np.flatnonzero(~table.adult)
     of = np.concatenate([table.twin_of, children[:: max(1, len(children) // len(table.twin_of))]])
     inverted = kept("inverted", lambda: extractor.features([1 - table.films[row].grey for row in of]))
-    return Population(table.features, table.adult, inverted, of)
+    cropped = kept("cropped", lambda: extractor.features(crops([table.films[row].grey for row in of], SEED)))
+    return Population(table.features, table.adult, inverted, cropped, of)
 
 
 def accepted(scope: ScopeCheck, features: Floats) -> float:
