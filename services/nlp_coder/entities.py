@@ -177,22 +177,21 @@ def found_entities(
     are marked by the rules of their corpus: there the model's span stands and has the code of the mention in it.
     """
     document, columns = note.document, note.document.columns
-    classes = joining.classes_of(columns.numbers, _classes_of_words())
     named, is_measured = _named(drugs, document)
     sections = document.sections
     is_told = [document.has_question or may_say_how_to_read(one.name) for one in sections]
     speaking = np.zeros(len(document.sentence_starts), dtype=np.bool_)
     speaking[list(document.triggers.speaking)] = True
-    found = joining.joined(
-        columns.characters, columns.layout(), np.array([one.body for one in sections], dtype=np.int64), classes,
-        np.array(is_told, dtype=np.bool_), speaking, tables.symptoms.trie, _of_mentions(note.mentions),
-        named, is_measured, spans.rows, kind == NOTE or not len(spans.rows),
+    found, inside, said = joining.joined(
+        columns.characters, columns.layout(), np.array([one.body for one in sections], dtype=np.int64),
+        _classes_of_words(), np.array(is_told, dtype=np.bool_), speaking, tables.symptoms.trie, tables.drugs.trie,
+        _of_mentions(note.mentions), named, is_measured, spans.rows, kind == NOTE or not len(spans.rows),
     )  # fmt: skip
     entities = FoundEntities(found, note.mentions, [], rules=spans.corpus)
     entities.readings = _readings(found.tolist(), note)
-    entities.names = names_of(found, columns.numbers, tables)
+    entities.names = names_of(found, inside, tables)
     entities.attributes = _attributes(found, document)
-    _attach(entities, classes, document)
+    _attach(entities, said, document)
     _attach_spans(entities, spans, document)
     return entities
 
@@ -310,15 +309,15 @@ def _is_dosed(one: DrugMention, document: Document) -> bool:
     return before is not None or _DOSED.match(document.text, end) is not None
 
 
-def names_of(found: NDArray[np.int64], numbers: NDArray[np.int64], tables: EntityTables) -> dict[int, tuple[str, str]]:
-    """By row the concept and name of a symptom, and the ingredients of a medication."""
+def names_of(found: NDArray[np.int64], inside: NDArray[np.int64], tables: EntityTables) -> dict[int, tuple[str, str]]:
+    """By row the concept and name of a symptom, and the ingredients of a medication: of the names inside it."""
     symptoms = tables.symptoms.values
     names = {row: symptoms[value] for row, value in enumerate(found[:, SYMPTOM].tolist()) if value >= 0}
-    inside: dict[int, list[str]] = {}
-    for row, phrase in joining.names_inside(found, numbers, *tables.drugs.trie).tolist():
-        inside.setdefault(row, []).append(tables.drugs.values[phrase].ingredients)
+    ingredients: dict[int, list[str]] = {}
+    for row, phrase in inside.tolist():
+        ingredients.setdefault(row, []).append(tables.drugs.values[phrase].ingredients)
     # Names may stand side by side ("lisinopril/hydrochlorothiazide").
-    names.update((row, ("", " + ".join(dict.fromkeys(each)))) for row, each in inside.items())
+    names.update((row, ("", " + ".join(dict.fromkeys(each)))) for row, each in ingredients.items())
     return names
 
 
@@ -332,10 +331,10 @@ def _attributes(found: NDArray[np.int64], document: Document) -> dict[int, list[
     return {row: parts for row, parts in zip(medications, own, strict=True) if parts}
 
 
-def _attach(entities: FoundEntities, classes: NDArray[np.int64], document: Document) -> None:
+def _attach(entities: FoundEntities, said_before: NDArray[np.int64], document: Document) -> None:
     """Degrees to their conditions, sides to places and conditions."""
     norms = document.words.norms
-    for row, kind, word in joining.said_before(entities.rows, document.columns.stops, classes).tolist():
+    for row, kind, word in said_before.tolist():
         said, (start, end) = norms[word], document.span(word, word + 1)
         name, value = ("severity", said) if kind == SEVERE else ("laterality", _SIDES[said])
         entities.attributes.setdefault(row, []).append(Attribute(name, start, end, value))

@@ -31,7 +31,7 @@ _SPAN_BYTES, _LENGTH_BYTES = 14, 6
 
 
 @compiled
-def classes_of(numbers, classes):
+def _classes_of(numbers, classes):
     """Classes of words, int64 [words]. classes: by number; words of tables loaded later have none."""
     found = np.zeros(len(numbers), dtype=np.int64)
     for word in range(len(numbers)):
@@ -184,15 +184,8 @@ def _once_each(rows, is_status, count):
 
 
 @compiled
-def joined(text, words, bodies, classes, is_told, speaking, symptoms, mentions, named, is_measured, spans, is_note):
-    """Entities of a note in order of the text, each once.
-
-    text: code points. words: `document.Columns.layout`. bodies: of each section where its text begins. classes: of the
-    words. is_told: of each section, and speaking: of each sentence, whether it may say how an entity reads. symptoms:
-    trie of their names. mentions: of the dictionary, and named: names of drugs, int64 [N, 4], first word, word after
-    the last, type, 1 for a status. is_measured: of each word, whether a laboratory measures it. spans: of the model,
-    int64 [N, 3], words and what they are. is_note: the dictionary's mentions go before the model's spans.
-    """
+def _joined(text, words, bodies, classes, is_told, speaking, symptoms, mentions, named, is_measured, spans, is_note):
+    """Entities of a note in order of the text, each once. See `joined`."""
     numbers, _starts, _ends, sentence, _stops, _clauses, section = words
     count = len(numbers)
     is_status = mentions[:, 3] != 0
@@ -259,6 +252,26 @@ def said_before(rows, stops, classes):
                     count += 1
                     break
     return found[:count].copy()
+
+
+@compiled
+def joined(
+    text, words, bodies, word_classes, is_told, speaking, symptoms, drugs, mentions, named, is_measured, spans, is_note
+):
+    """Entities of a note in order of the text, each once, with the `names_inside` them and what is `said_before` them.
+
+    text: code points. words: `document.Columns.layout`. bodies: of each section where its text begins. word_classes: by
+    number of a word. is_told: of each section, and speaking: of each sentence, whether it may say how an entity reads.
+    symptoms, drugs: tries of their names. mentions: of the dictionary, and named: names of drugs, int64 [N, 4], first
+    word, word after the last, type, 1 for a status. is_measured: of each word, whether a laboratory measures it. spans:
+    of the model, int64 [N, 3], words and what they are. is_note: the dictionary's mentions go before the model's spans.
+    """
+    classes = _classes_of(words[0], word_classes)
+    rows = _joined(
+        text, words, bodies, classes, is_told, speaking, symptoms, mentions, named, is_measured, spans, is_note
+    )
+    first_nodes, steps, ends_of = drugs
+    return rows, names_inside(rows, words[0], first_nodes, steps, ends_of), said_before(rows, words[4], classes)
 
 
 @compiled

@@ -11,7 +11,7 @@ from ucumvert import PintUcumRegistry
 from services.nlp_coder.data_files import rows
 from services.nlp_coder.dosing import normal_dose, normal_frequency, parts_of
 from services.nlp_coder.entities import EntityTables, load_entity_tables, names_of
-from services.nlp_coder.joining_kernels import COLUMNS, FIRST, LAST, MEDICATION, TYPE
+from services.nlp_coder.joining_kernels import COLUMNS, FIRST, LAST, MEDICATION, TYPE, names_inside
 from services.nlp_coder.numbered import numbered
 from services.nlp_coder.tokens import words_of
 
@@ -33,7 +33,7 @@ def normalised(kind: str, text: str, tables: EntityTables) -> str:
     if kind == "drug":
         row = np.full((1, COLUMNS), -1, dtype=np.int64)
         row[0, [TYPE, FIRST, LAST]] = MEDICATION, 0, len(norms)
-        return names_of(row, numbered(norms), tables).get(0, ("", ""))[1]
+        return names_of(row, names_inside(row, numbered(norms), *tables.drugs.trie), tables).get(0, ("", ""))[1]
     if kind == "symptom":
         longest = tables.symptoms.longest_from(numbered(norms), 0, len(norms))
         return longest[1][0] if longest is not None and longest[0] == len(norms) else ""
