@@ -45,6 +45,7 @@ SETS = {
     "chest_film": "cxr_nih/train.tar",
     "brain_mri": "brain_mri/cheng.tar",
     "breast_ultrasound": "breast_us/busi.tar",
+    "brain_mri_no_tumour": "brain_mri/no_tumour.tar",
 }
 
 
@@ -67,9 +68,12 @@ def shares_in_scope(
 
 
 def foreign_pictures(own: str, in_scope: list[Grey], count: int, seed: int) -> dict[str, list[Grey]]:
-    """`count` pictures a kind, grey 0 to 1. own: the key of `SETS` that is no foreign kind. in_scope: its own."""
+    """`count` pictures a kind, grey 0 to 1.
+
+    own: how the keys of `SETS` begin that are no foreign kinds. in_scope: pictures of its own.
+    """
     random = np.random.default_rng(seed)
-    kinds = {kind: _some(path, count, random) for kind, path in SETS.items() if kind != own}
+    kinds = {kind: _some(path, count, random) for kind, path in SETS.items() if not kind.startswith(own)}
     made: dict[str, Callable[[], Grey]] = {
         "blank": lambda: np.full((SIDE, SIDE), random.random(), np.float32),
         "noise": lambda: random.random((SIDE, SIDE), np.float32),

@@ -40,8 +40,8 @@ def points_of(p: Floats, truth: Rows, aim: Aim, default: Point) -> dict[str, Poi
     """Beside the default point of the same labels. p: (n, labels), out of fold.
 
     Ruling out: what is sought is negative below a lower point, and positive from there on where it is one label; of
-    several the kind is still named by the default point. Any other label is positive only where all that is sought is
-    negative. Confirming: what is sought is positive from a higher point. Never are two labels positive.
+    several the kind is still named by the default point. Any other label is positive only where nothing that is sought
+    reaches that point. Confirming: what is sought is positive from a higher point. Never are two labels positive.
     """
     thresholds, lows = default
     sought = list(aim.sought)
@@ -52,7 +52,7 @@ def points_of(p: Floats, truth: Rows, aim: Aim, default: Point) -> dict[str, Poi
     sure: list[tuple[float, float]] = []
     for label, (high, low) in enumerate(zip(thresholds, lows, strict=True)):
         if label in sought:
-            out.append((least, least) if alone else (high, min(low, least)))
+            out.append((min(high, least),) * 2 if alone else (high, min(low, least)))
             sure.append((max(high, lowest_above(p[truth != label, label], aim.specificity)), low))
         else:
             out.append((max(high, round(1 - least, 4)), low))

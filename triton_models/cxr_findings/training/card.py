@@ -1,4 +1,4 @@
-"""The tables of the model card, from metrics.json, shortcuts.json, intervals.json and kinds.json."""
+"""The tables of the model card, from metrics.json, shortcuts.json and intervals.json."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def write_tables(folder: Path) -> None:
     """Put each table between its markers in the folder's MODEL_CARD.md; other text stays."""
     found = {
         name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-        for name in ("metrics", "shortcuts", "intervals", "kinds")
+        for name in ("metrics", "shortcuts", "intervals")
     }
     fill(folder / "MODEL_CARD.md", {name: make(found) for name, make in TABLES.items()})
 
@@ -171,14 +171,13 @@ def scope(found: Mapping[str, Any]) -> list[str]:
         ("children's films, black and white exchanged", "refused", f"{held['inverted_rejected_child']:.1%}"),
         ("parts cut out of adults' films", "refused", f"{held['cropped_rejected_adult']:.1%}"),
         ("parts cut out of children's films", "refused", f"{held['cropped_rejected_child']:.1%}"),
-        *((kind.replace("_", " "), "refused", f"{share:.1%}") for kind, share in metrics["scope_rejected"].items()),
     ]
     return table(("pictures that the check never saw", "", "share"), rows)
 
 
 def kinds(found: Mapping[str, Any]) -> list[str]:
     """One row a kind of picture: share in scope as sent, and after the service tried to put it right."""
-    rows = found["kinds"]["kinds"].items()
+    rows = found["metrics"]["scope_kinds"].items()
     return table(
         ("kind", "as sent", "read"), ((k.replace("_", " "), f"{v['as_sent']:.3f}", f"{v['read']:.3f}") for k, v in rows)
     )

@@ -1,4 +1,4 @@
-"""The training films: adults (NIH ChestX-ray14) and children (Kermany et al. 2018), and pictures that are neither."""
+"""The training films: adults (NIH ChestX-ray14) and children (Kermany et al. 2018)."""
 
 from __future__ import annotations
 
@@ -72,24 +72,3 @@ def child_films(part: str) -> list[Film]:
 def inputs(greys: Iterable[NDArray[np.float32]], side: int) -> Iterator[NDArray[np.float32]]:
     """What the network is shown of each, (side, side)."""
     return (model_input(grey, side, "chest_film")[0] for grey in greys)
-
-
-def foreign_pictures(count: int, seed: int) -> dict[str, list[NDArray[np.float32]]]:
-    """Pictures that are no upright chest films, up to `count` a kind: other modalities, and films spoilt."""
-    random = np.random.default_rng(seed)
-    kinds = {
-        "brain_mri": DATA / "brain_mri" / "cheng.tar",
-        "brain_mri_no_tumour": DATA / "brain_mri" / "no_tumour.tar",
-        "breast_ultrasound": DATA / "breast_us" / "busi.tar",
-    }
-    foreign = {kind: _some(list(pictures(path).values()), count, random) for kind, path in kinds.items()}
-    films = _some([film.grey for film in adult_films()], count, random)
-    foreign["inverted"] = [1 - grey for grey in films]
-    foreign["turned_90"] = [np.rot90(grey).copy() for grey in films]
-    foreign["turned_180"] = [np.rot90(grey, 2).copy() for grey in films]
-    foreign["noise"] = [random.random(grey.shape, np.float32) for grey in films]
-    return foreign
-
-
-def _some(greys: list[NDArray[np.float32]], count: int, random: np.random.Generator) -> list[NDArray[np.float32]]:
-    return [greys[i] for i in random.permutation(len(greys))[:count]]
