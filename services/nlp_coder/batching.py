@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -14,6 +13,7 @@ from vigil.v1.meta_pb2 import ModelVersion
 from services.nlp_coder import metrics
 
 Item = TypeVar("Item")
+Read = TypeVar("Read")
 # Half of what the models take (`max_batch_size`), so that they work on these while the next are read.
 MOST_NOTES = 4
 
@@ -31,22 +31,19 @@ class Turns:
     """Notes that are read, one at a time, and what is to be sent off when no more are."""
 
     reading: int = 0
-    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _waiting: list[Callable[[], None]] = field(default_factory=list)
 
     def when_none_reads(self, send: Callable[[], None]) -> None:
         """Call `send` each time that a note has been read; it looks at `reading` whether others are."""
         self._waiting.append(send)
 
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Read a note in here, and ask right after: batches wait for those whose turn is to come."""
+    async def take(self, read: Callable[[], Read]) -> Read:
+        """Read a note, and ask right after: batches wait for those whose turn is to come."""
         self.reading += 1
         try:
             # Answers that have come are written first: reading one note after the other stays in the caches.
             await asyncio.sleep(0)
-            async with self._turn:
-                yield
+            return read()
         finally:
             self.reading -= 1
             # In the loop's turn after the next: whoever has just read a note asks for it in the next, of each model.

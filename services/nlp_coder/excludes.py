@@ -16,6 +16,9 @@ def excluded_codes(codes: Sequence[str], code_set: CodeSet, are_related: Callabl
     """
     excluded: dict[str, str] = {}
     notes = {code: _notes_on(code, code_set) for code in codes}
+    letters = {code[0] for code in codes}
+    if all(letters.isdisjoint(own) for own in notes.values()):
+        return excluded
     for place, worse in enumerate(codes):
         own = notes[worse]
         for better in codes[:place]:

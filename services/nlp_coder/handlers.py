@@ -170,8 +170,7 @@ def _answer_spans(coded: NoteCoded, text: str, asked: Sequence[Span], deps: Code
 async def _prepared(text: str, kind: str, deps: Coder, *, is_long: bool) -> _Prepared:
     if is_long:
         return await asyncio.to_thread(_read, text, kind, deps)
-    async with deps.icd_coder.served.turns.turn():
-        return _read(text, kind, deps)
+    return await deps.icd_coder.served.turns.take(partial(_read, text, kind, deps))
 
 
 def _read(text: str, kind: str, deps: Coder) -> _Prepared:
