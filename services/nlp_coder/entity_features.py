@@ -107,11 +107,13 @@ class EntityVocabulary:
     model_sha256: str
     offsets: Sequence[int] = field(init=False)
     _layout: tuple[int, int, int, int] = field(init=False)
+    _sieve: NDArray[np.uint8] = field(init=False)
     _met: _Met = field(default_factory=partial(_none_met, 0))
     _growing: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
         self.lay_out(len(self.ids))
+        self._sieve = entity_kernels.marks_of(self.names)
 
     def lay_out(self, words: int) -> None:
         """Have rows for so many words, of which some may be unknown."""
@@ -136,6 +138,7 @@ class EntityVocabulary:
             rows,
             spans,
             self.names,
+            self._sieve,
             MOST_WORDS_OF_A_NAME,
             self._layout,
         )

@@ -10,6 +10,9 @@ _GAP_CHARACTERS = 3
 # Of a name's hash: the slot, and beside it in an entry of the table 29 bits and the class of the name in three.
 _SLOT_SHIFT, _MARK_SHIFT, _MARK_BITS, _CLASS_BITS = 34, 5, 0x1FFFFFFF, 3
 _CLASSES = 7
+# Bits of a name's mark by which most that are no names are told without looking for them.
+_SIEVE_BITS = 20
+_SIEVE = (1 << _SIEVE_BITS) - 1
 # States of a span's words, as in `entity_spans`: its beginning, inside, end, or a single word.
 _BEGIN, _INSIDE, _END, _SINGLE = 0, 1, 2, 3
 
@@ -75,10 +78,22 @@ def _mark(marks, first, last, base, step):
 
 
 @compiled
-def _names_from(about, rows, names, most):
+def marks_of(names):
+    """Bits of the marks of all names, uint8 [2**_SIEVE_BITS / 8]: small enough to stay near where the names do not."""
+    sieve = np.zeros(1 << (_SIEVE_BITS - 3), dtype=np.uint8)
+    for entry in names:
+        if entry:
+            mark = np.int64(entry >> _CLASS_BITS) & _SIEVE
+            sieve[mark >> 3] |= np.uint8(1 << (mark & 7))
+    return sieve
+
+
+@compiled
+def _names_from(about, rows, names, sieve, most):
     """For each word the hashes of the names of one word and more that would begin with it, and their entries.
 
-    int64 and uint32 [T, most]. All are fetched before one is looked at, so that none waits for the memory of another.
+    int64 and uint32 [T, most]; an entry is 0 where the sieve has no such name. All are fetched before one is looked at,
+    so that none waits for the memory of another.
     """
     count, mask = len(rows), len(names) - 1
     hashes = np.empty((count, most), dtype=np.int64)
@@ -88,15 +103,17 @@ def _names_from(about, rows, names, most):
         for length in range(min(most, count - word)):
             name = _with_word(name, about[rows[word + length], 4])
             hashes[word, length] = name
-            entries[word, length] = names[(name >> _SLOT_SHIFT) & mask]
+            mark = (name >> _MARK_SHIFT) & _SIEVE
+            is_there = sieve[mark >> 3] >> (mark & 7) & 1
+            entries[word, length] = names[(name >> _SLOT_SHIFT) & mask] if is_there else 0
     return hashes, entries
 
 
 @compiled
-def _mark_names(marks, about, rows, names, most, first, states):
+def _mark_names(marks, about, rows, names, sieve, most, first, states):
     """Add the states of the longest names, left to right. first, states: see `model_input`."""
     count = len(rows)
-    hashes, entries = _names_from(about, rows, names, most)
+    hashes, entries = _names_from(about, rows, names, sieve, most)
     word = 0
     while word < count:
         following = word + 1
@@ -110,14 +127,14 @@ def _mark_names(marks, about, rows, names, most, first, states):
 
 
 @compiled
-def model_input(text, starts, ends, about, rows, spans, names, most, layout):
+def model_input(text, starts, ends, about, rows, spans, names, sieve, most, layout):
     """Rows of the embedding table that each word adds up, int32 [T, 4], and where else it stands, int32 [T, 3].
 
     text: code points. about: int64 [N, 5], of a word its row and that of its ending, its shape, a number that equal
     words share, and its key in `names`. rows: of each word that in `about`. spans: int64 [n, 4], first word, word after
-    the last, what its first state adds to a mark and each further one. most: words of the longest name. layout: the
-    first row of shapes and the gaps before a word, the number of gaps, the first row of marks and what a name's first
-    state and class add to it.
+    the last, what its first state adds to a mark and each further one. sieve: `marks_of` the names. most: words of the
+    longest name. layout: the first row of shapes and the gaps before a word, the number of gaps, the first row of marks
+    and what a name's first state and class add to it.
     Where else: the first place of an equal word, the one before this and the one after; where there is none, itself.
     """
     count = len(rows)
@@ -126,7 +143,7 @@ def model_input(text, starts, ends, about, rows, spans, names, most, layout):
     marks = np.full(count, first_mark, dtype=np.int64)
     for index in range(len(spans)):
         _mark(marks, spans[index, 0], spans[index, 1], spans[index, 2], spans[index, 3])
-    _mark_names(marks, about, rows, names, most, 1, states)
+    _mark_names(marks, about, rows, names, sieve, most, 1, states)
     free = 0
     numbers = np.empty(count, dtype=np.int64)
     for word in range(count):
