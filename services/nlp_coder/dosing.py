@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
@@ -33,8 +32,7 @@ _PER_UNITS = "|".join(sorted(map(re.escape, _PER), key=len, reverse=True))
 _ROUNDED = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Dose:
+class Dose(NamedTuple):
     """An amount, or a range, in a UCUM unit; `high` is None for a single amount."""
 
     amount: float
@@ -46,8 +44,7 @@ class Dose:
         return f"{amount} {self.unit}".rstrip()
 
 
-@dataclass(frozen=True, slots=True)
-class Frequency:
+class Frequency(NamedTuple):
     """Times a day, at least and at most; None where nothing says. 0.5 is every other day."""
 
     least: float | None

@@ -342,18 +342,16 @@ def kind_row(entity):
 
 
 @compiled
-def messages(
-    tag, rows, kinds, kind_bounds, readings, reading_bounds, read, names, name_bounds, parts, said, said_bounds
-):
+def messages(tag, rows, kinds, kind_bounds, readings, reading_bounds, read, parts, texts, bounds):
     """Entities, each as an `Entity` of the field that `tag` names: uint8 [bytes].
 
-    kinds: the bytes of each kind, by `kind_row`, and of each reading, of which `read` names that of each row. names: of
-    each row. parts: what is said of them, in the order of the rows, int64 [P, 3], row, start and end, the rest of each
-    in `said`. Text i is from bounds[i] to bounds[i + 1].
+    kinds: the bytes of each kind, by `kind_row`, and of each reading, of which `read` names that of each row. parts:
+    what is said of them, in the order of the rows, int64 [P, 3], row, start and end. texts: names of each row, then the
+    rest of each part. Text i is from bounds[i] to bounds[i + 1].
     """
     # Of an entity beside its names and parts: most bytes of any.
     most = (kind_bounds[1:] - kind_bounds[:-1]).max() + (reading_bounds[1:] - reading_bounds[:-1]).max()
-    longest = len(names) + len(said) + len(parts) * (_SPAN_BYTES + 2 * _LENGTH_BYTES)
+    longest = len(texts) + len(parts) * (_SPAN_BYTES + 2 * _LENGTH_BYTES)
     longest += len(rows) * (most + _SPAN_BYTES + 2 * _LENGTH_BYTES)
     buffer = np.empty(longest, dtype=np.uint8)
     body = np.empty(longest, dtype=np.uint8)
@@ -363,11 +361,12 @@ def messages(
         kind, reading = kind_row(rows[index]), read[index]
         length = write_text(body, 0, kinds, kind_bounds[kind], kind_bounds[kind + 1])
         length = write_text(body, length, readings, reading_bounds[reading], reading_bounds[reading + 1])
-        length = write_text(body, length, names, name_bounds[index], name_bounds[index + 1])
+        length = write_text(body, length, texts, bounds[index], bounds[index + 1])
         length = _span(body, length, _SPAN, rows[index, START], rows[index, END])
         while one < len(parts) and parts[one, 0] == index:
             end = _span(part, 0, _ATTRIBUTE_SPAN, parts[one, 1], parts[one, 2])
-            end = write_text(part, end, said, said_bounds[one], said_bounds[one + 1])
+            own = len(rows) + one
+            end = write_text(part, end, texts, bounds[own], bounds[own + 1])
             body[length] = _ATTRIBUTES
             length = write_text(body, write_number(body, length + 1, end), part, 0, end)
             one += 1

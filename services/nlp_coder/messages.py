@@ -141,7 +141,7 @@ def add_entities(coded: NoteCoded, entities: FoundEntities) -> None:
             said.append(_attribute_text(one.name, one.value, one.dose, one.frequency))
     written = joining_kernels.messages(
         _ENTITIES_TAG, rows, *_kind_texts(entities.rules), *_reading_texts(), _reading_rows(entities.readings),
-        *_pooled(_named_texts(entities)), np.array(parts, dtype=np.int64).reshape(-1, 3), *_pooled(said),
+        np.array(parts, dtype=np.int64).reshape(-1, 3), *_pooled([*_named_texts(entities)[:MOST_ENTITIES], *said]),
     )  # fmt: skip
     coded.MergeFromString(written.tobytes())
 
