@@ -149,7 +149,8 @@ async def test_no_note_waits_for_a_loop_to_be_compiled(coder: Coder) -> None:
 
     warm_up(coder)
     before = compiled()
-    assert sum(before.values()) > len(before) / 2
+    # Those that only other loops call count for nothing where all had been compiled before.
+    assert sum(before.values()) > len(before) / 3
     for text in (
         "",
         "a",
