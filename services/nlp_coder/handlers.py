@@ -213,7 +213,7 @@ def warm_up(deps: Coder) -> None:
 
 # With and without characters beyond ASCII, since loops over either are compiled on their own.
 _WARMING = (
-    "HISTORY: No fever, right leg pain, history of pneumonia.",
+    "HISTORY: No fever, right leg pain, history of pneumonia. Aspirin 81 mg daily.",
     "HISTORY: No fever, 39 \u00b0C, right leg pain, history of pneumonia.",
 )
 
