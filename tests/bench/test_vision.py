@@ -11,6 +11,7 @@ FIGURES = Figures(
     router_ms=30.0,
     triton_ms=20.0,
     bare_ms=40.0,
+    inferred=0.8,
     alone={1: 24.0, 8: 26.0},
     unread=1,
 )
@@ -18,6 +19,10 @@ FIGURES = Figures(
 
 def test_overhead_is_the_median_of_rounds_that_took_turns() -> None:
     assert FIGURES.overhead == pytest.approx(0.1)
+
+
+def test_the_least_overhead_is_tritons_own_beside_what_the_floor_does_around_onnxruntime() -> None:
+    assert FIGURES.least_overhead == pytest.approx(0.2 + 22 / 26 - 1)
 
 
 def test_the_table_gives_rates_shares_and_what_stayed_unread() -> None:
