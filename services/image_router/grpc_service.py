@@ -33,7 +33,7 @@ class ImageRouterServicer(service_grpc.ImageRouterServiceServicer):
         try:
             reading = await read_image(request.content, self._reader, request.model, request.question)
             size = reading.picture.grey.nbytes if reading.picture else 0
-            return await self._reader.threads.run(size, partial(self._response, request.content, reading))
+            return await self._reader.threads.with_picture(size, partial(self._response, request.content, reading))
         except Invalid as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, error.reason)
         except Transient as error:

@@ -164,7 +164,7 @@ async def read_image(
     """
     if model and model not in MODELS:
         raise Invalid(f"no such image model; there are {', '.join(MODELS)}")
-    looked = await reader.threads.run(len(content), partial(_look, content, reader.max_pixels, model))
+    looked = await reader.threads.with_file(len(content), partial(_look, content, reader.max_pixels, model))
     looked = replace(looked, asked=question)
     if looked.picture is None:
         reading = Reading(_scope(looked.by_tags.reason))
@@ -212,7 +212,7 @@ async def _asked(looked: Looked, picture: Picture, reader: Reader) -> Reading:
     outliner = (await _ask(outlined_by, picture, reader, [remedy]))[0] if outlined_by else answer
     if outliner.outline is not None:
         work = partial(_region, reading, outliner, looked.geometry)
-        region = await reader.threads.run(picture.grey.nbytes, work)
+        region = await reader.threads.with_picture(picture.grey.nbytes, work)
         reading = replace(reading, outliner=outliner, region=region)
     if name not in FRONTAL or answer.heatmap is None or remedy.turns:
         return reading
@@ -238,7 +238,7 @@ async def _ask(name: str, picture: Picture, reader: Reader, remedies: Sequence[R
     def inputs() -> list[Shown]:
         return [_input(model, picture, remedy) for remedy in remedies]
 
-    answers = await ask(reader.triton, model, await reader.threads.run(picture.grey.nbytes, inputs))
+    answers = await ask(reader.triton, model, await reader.threads.with_picture(picture.grey.nbytes, inputs))
     return [
         replace(
             answer,
