@@ -159,10 +159,10 @@ class EntityVocabulary:
         rows = forms.rows[unmet].tolist()
         with self._growing:
             for surface, row in zip(surfaces, rows, strict=True):
-                if row >= 0:
-                    met.about[row], met.is_met[row] = self._known(surface, met), True
-                elif surface not in met.others:
+                if row < 0 and surface not in met.others:
                     met.others[surface] = self._known(surface, met)
+                elif row >= 0 and not met.is_met[row]:
+                    met.about[row], met.is_met[row] = self._known(surface, met), True
         if min(rows) >= 0:
             return met.about, forms.rows
         about = met.about.take(forms.rows, axis=0)
