@@ -1,6 +1,7 @@
 """Calls of models on NVIDIA Triton: deadline, bounded concurrency, retry of UNAVAILABLE only, circuit breaker."""
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,6 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 from tritonclient.grpc import aio as triton
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 from vigil.v1.meta_pb2 import ModelVersion
@@ -20,8 +20,15 @@ from services.common.settings import SharedSettings
 
 Tensors = Mapping[str, NDArray[Any]]
 
-UNAVAILABLE = "StatusCode.UNAVAILABLE"
-ATTEMPTS = 3
+# gRPC's own retries: they cost nothing where all is well.
+RETRIES = {
+    "maxAttempts": 3,
+    "initialBackoff": "0.05s",
+    "maxBackoff": "0.5s",
+    "backoffMultiplier": 2,
+    "retryableStatusCodes": ["UNAVAILABLE"],
+}
+RETRIED_BYTES = 64 * 1024 * 1024  # of one call, kept until it is answered; larger ones are sent once
 FAILURES_TO_OPEN = 5
 OPEN_S = 1.0
 # How long an inference shows that a model answers: another one only to see that would cost more than asking Triton.
@@ -81,6 +88,8 @@ class TritonClient:
             # As tritonclient has it without options of ours; gRPC's own limit is 4 MB.
             ("grpc.max_receive_message_length", -1),
             ("grpc.max_send_message_length", -1),
+            ("grpc.service_config", json.dumps({"methodConfig": [{"name": [{}], "retryPolicy": RETRIES}]})),
+            ("grpc.per_rpc_retry_buffer_size", RETRIED_BYTES),
         ]
         self._client = triton.InferenceServerClient(self._url, channel_args=options)
         return self
@@ -120,17 +129,9 @@ class TritonClient:
         return answers
 
     async def _call(self, model: str, inputs: Tensors, outputs: Sequence[str]) -> Any:
-        tensors = [_as_input(name, value) for name, value in inputs.items()]
         wanted = [triton.InferRequestedOutput(name) for name in outputs]
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception(_is_unavailable),
-            stop=stop_after_attempt(ATTEMPTS),
-            wait=wait_exponential_jitter(multiplier=0.05, max=0.5),
-            reraise=True,
-        ):
-            with attempt:
-                return await self._client.infer(model, tensors, outputs=wanted, client_timeout=self._deadline_s)
-        raise AssertionError("unreachable: the last attempt returns or raises")
+        tensors = [_as_input(name, value) for name, value in inputs.items()]
+        return await self._client.infer(model, tensors, outputs=wanted, client_timeout=self._deadline_s)
 
     async def answering(self) -> frozenset[str]:
         """Models that answered an inference in the last `ANSWERED_S` seconds, and that Triton still calls ready."""
@@ -181,7 +182,3 @@ def _as_input(name: str, value: NDArray[Any]) -> Any:
     tensor = triton.InferInput(name, list(value.shape), np_to_triton_dtype(value.dtype))
     tensor.set_data_from_numpy(np.ascontiguousarray(value))
     return tensor
-
-
-def _is_unavailable(error: BaseException) -> bool:
-    return isinstance(error, InferenceServerException) and error.status() == UNAVAILABLE
