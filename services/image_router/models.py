@@ -121,8 +121,13 @@ def _numbers(text: str) -> tuple[float, ...]:
 
 async def ask(triton: Triton, model: ImageModel, pictures: Sequence[Shown]) -> list[Answer]:
     """Ask about pictures, each as `prepared` makes it. Raises ModelUnavailable."""
-    tensors = np.stack([picture.tensor for picture in pictures])
-    outputs = await triton.infer(model.version.name, {"image": tensors}, model.outputs)
+    first, *more = (picture.tensor for picture in pictures)
+    tensors = np.stack([first, *more]) if more else first[np.newaxis]  # a film alone is not copied
+    return answers(model, await triton.infer(model.version.name, {"image": tensors}, model.outputs), pictures)
+
+
+def answers(model: ImageModel, outputs: Mapping[str, NDArray[Any]], pictures: Sequence[Shown]) -> list[Answer]:
+    """One a picture. outputs: by name, a row a picture."""
     distances = outputs["scope_distance"].ravel()
     return [
         Answer(

@@ -76,11 +76,25 @@ def dicom_picture(dataset: FileDataset, max_pixels: int) -> Picture:
 
 def file_picture(content: bytes, max_pixels: int) -> Picture:
     """A PNG or JPEG file, turned as its EXIF orientation says. Raises Invalid when it is neither, or broken."""
+    return decoded(opened(content, max_pixels))
+
+
+def opened(content: bytes, max_pixels: int) -> Image.Image:
+    """A PNG or JPEG file of which only the header was read. Raises Invalid when it is neither, or too large."""
     if not content.startswith((PNG_MAGIC, JPEG_MAGIC)):
         raise Invalid("neither a DICOM, PNG nor JPEG file")
     try:
-        with Image.open(io.BytesIO(content), formats=("PNG", "JPEG")) as image:
-            _check_size(image.width * image.height, max_pixels)
+        image = Image.open(io.BytesIO(content), formats=("PNG", "JPEG"))
+    except UNREADABLE as error:
+        raise Invalid("the picture cannot be decoded") from error
+    _check_size(image.width * image.height, max_pixels)
+    return image
+
+
+def decoded(image: Image.Image) -> Picture:
+    """The rest of what `opened` began; closes it. Raises Invalid when it is broken."""
+    try:
+        with image:
             return _picture_of(ImageOps.exif_transpose(image))
     except UNREADABLE as error:
         raise Invalid("the picture cannot be decoded") from error

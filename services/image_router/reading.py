@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
+from PIL.Image import Image
 from vigil.v1.images_pb2 import FindingPlace, ImageFinding, ImageFindings, ImageIdentity, Region, Scope
 from vigil.v1.meta_pb2 import ModelVersion
 
@@ -16,7 +17,7 @@ from services.image_router.geometry import image_geometry
 from services.image_router.metrics import DECODE_SECONDS, IMAGES_READ
 from services.image_router.models import Answer, ImageModel, Triton, ask, load_model, prepared
 from services.image_router.outage import Outage
-from services.image_router.pixels import Picture, dicom_picture, file_picture, is_dicom, read_dicom
+from services.image_router.pixels import Picture, decoded, dicom_picture, is_dicom, opened, read_dicom
 from services.image_router.places import FRONTAL, zones
 from services.image_router.preprocessing import Box, Shown
 from services.image_router.questions import DEFAULT, UNASKED, Choice, choice
@@ -28,6 +29,7 @@ from services.image_router.tags import ImageTags, image_tags
 from services.image_router.threads import Threads
 from services.image_router.upright import AS_SENT, REMEDIES, Remedy
 
+GREY_BYTES = np.dtype(np.float32).itemsize  # of a pixel
 NEVER = 1e-9  # nearer to 0 or 1 no probability is taken
 
 
@@ -164,8 +166,7 @@ async def read_image(
     """
     if model and model not in MODELS:
         raise Invalid(f"no such image model; there are {', '.join(MODELS)}")
-    looked = await reader.threads.with_file(len(content), partial(_look, content, reader.max_pixels, model))
-    looked = replace(looked, asked=question)
+    looked = replace(await _looked(content, reader, model), asked=question)
     if looked.picture is None:
         reading = Reading(_scope(looked.by_tags.reason))
     else:
@@ -175,17 +176,30 @@ async def read_image(
     return reading
 
 
-def _look(content: bytes, max_pixels: int, model: str) -> Looked:
+async def _looked(content: bytes, reader: Reader, model: str) -> Looked:
+    """What a PNG or JPEG file unpacks to is known from its header; of a DICOM file only its own size is."""
+    if is_dicom(content):
+        work = partial(_look_at_dicom, content, reader.max_pixels, model)
+        return await reader.threads.with_file(len(content), work)
+    image = opened(content, reader.max_pixels)
+    return await reader.threads.with_picture(image.width * image.height * GREY_BYTES, partial(_look_at, image, model))
+
+
+def _look_at_dicom(content: bytes, max_pixels: int, model: str) -> Looked:
     """Scope by tags, population, geometry, and the picture when a model may be asked."""
     with DECODE_SECONDS.time():
-        if not is_dicom(content):
-            names = (model,) if model else tuple(DECLARED)
-            return Looked(TagScope(names, ""), ImageTags(), Geometry(), file_picture(content, max_pixels))
         dataset = read_dicom(content)
         tags = image_tags(dataset)
         by_tags = TagScope((model,), "the model was chosen by hand") if model else scope_of_tags(tags)
         picture = dicom_picture(dataset, max_pixels) if by_tags.models else None
         return Looked(by_tags, tags, image_geometry(dataset), picture)
+
+
+def _look_at(image: Image, model: str) -> Looked:
+    """A picture without tags, for which any model may be asked."""
+    with DECODE_SECONDS.time():
+        names = (model,) if model else tuple(DECLARED)
+        return Looked(TagScope(names, ""), ImageTags(), Geometry(), decoded(image))
 
 
 async def _read_picture(looked: Looked, picture: Picture, reader: Reader, on_wait: Callable[[], None]) -> Reading:
@@ -211,7 +225,7 @@ async def _asked(looked: Looked, picture: Picture, reader: Reader) -> Reading:
     outlined_by = DECLARED[name].outlined_by if name in DECLARED and answer.outline is None else ""
     outliner = (await _ask(outlined_by, picture, reader, [remedy]))[0] if outlined_by else answer
     if outliner.outline is not None:
-        work = partial(_region, reading, outliner, looked.geometry)
+        work = partial(region_of, reading, outliner, looked.geometry)
         region = await reader.threads.with_picture(picture.grey.nbytes, work)
         reading = replace(reading, outliner=outliner, region=region)
     if name not in FRONTAL or answer.heatmap is None or remedy.turns:
@@ -258,8 +272,8 @@ def _input(model: ImageModel, picture: Picture, remedy: Remedy) -> Shown:
     return picture.inputs[key]
 
 
-def _region(reading: Reading, outliner: Answer, geometry: Geometry) -> Outlined | None:
-    """None when the model outlines nothing, or when the image is taken for one without a lesion."""
+def region_of(reading: Reading, outliner: Answer, geometry: Geometry) -> Outlined | None:
+    """On the picture that was read. None when the model outlines nothing, or when the image is taken for normal."""
     model, picture = outliner.model, reading.picture
     if outliner.outline is None or picture is None or _is_normal(reading.answer):
         return None
