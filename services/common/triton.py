@@ -17,6 +17,7 @@ from vigil.v1.meta_pb2 import ModelVersion
 from services.common.metrics import INFERENCE_SECONDS, INFERENCES
 from services.common.outcomes import Transient
 from services.common.settings import SharedSettings
+from services.common.triton_memory import LEAST_BYTES, Regions
 
 Tensors = Mapping[str, NDArray[Any]]
 
@@ -29,6 +30,9 @@ RETRIES = {
     "retryableStatusCodes": ["UNAVAILABLE"],
 }
 RETRIED_BYTES = 64 * 1024 * 1024  # of one call, kept until it is answered; larger ones are sent once
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
+# What Triton says of memory that it does not know, because it began anew; then inputs go by gRPC.
+LOST = frozenset({"StatusCode.INVALID_ARGUMENT", "StatusCode.NOT_FOUND"})
 FAILURES_TO_OPEN = 5
 OPEN_S = 1.0
 # How long an inference shows that a model answers: another one only to see that would cost more than asking Triton.
@@ -73,6 +77,7 @@ class TritonClient:
 
     def __init__(self, settings: SharedSettings) -> None:
         self._url = settings.triton_url
+        self._is_near = self._url.rpartition(":")[0] in LOOPBACK
         self._deadline_s = settings.triton_deadline_s
         self._places = asyncio.Semaphore(settings.triton_concurrency)
         self._breaker = CircuitBreaker()
@@ -92,11 +97,13 @@ class TritonClient:
             ("grpc.per_rpc_retry_buffer_size", RETRIED_BYTES),
         ]
         self._client = triton.InferenceServerClient(self._url, channel_args=options)
+        self._regions = Regions(self._client)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self._regions.close()
         await self._client.close()
 
     async def infer(self, model: str, inputs: Tensors, outputs: Sequence[str]) -> dict[str, NDArray[Any]]:
@@ -130,7 +137,20 @@ class TritonClient:
 
     async def _call(self, model: str, inputs: Tensors, outputs: Sequence[str]) -> Any:
         wanted = [triton.InferRequestedOutput(name) for name in outputs]
-        tensors = [_as_input(name, value) for name, value in inputs.items()]
+        size = sum(value.nbytes for value in inputs.values())
+        region = await self._regions.taken(size) if self._is_near and size >= LEAST_BYTES else None
+        result = None
+        if region:
+            try:
+                result = await self._infer(model, region.filled(inputs), wanted)
+            except InferenceServerException as error:
+                if error.status() not in LOST:
+                    raise
+            finally:
+                self._regions.given_back(region, answered=result is not None)
+        return result or await self._infer(model, [_as_input(name, value) for name, value in inputs.items()], wanted)
+
+    async def _infer(self, model: str, tensors: list[Any], wanted: list[Any]) -> Any:
         return await self._client.infer(model, tensors, outputs=wanted, client_timeout=self._deadline_s)
 
     async def answering(self) -> frozenset[str]:
