@@ -15,6 +15,9 @@ HERE = Path(__file__).parent
 SITE = Path(sysconfig.get_paths()["purelib"])
 LOOPBACK = "127.0.0.1"  # nothing authenticates callers of the local Triton
 WHEEL = SITE / "pytriton" / "tritonserver"
+# Inference fills whatever cores there are. Services go before it, so that the next picture is there when one is done;
+# with equal priorities instances of models wait for their next call (docs/benchmarks.md).
+NICENESS = 10
 
 
 def prepare(settings: LocalSettings) -> list[str]:
@@ -22,6 +25,9 @@ def prepare(settings: LocalSettings) -> list[str]:
     backends = _backends(settings)
     _copy_backends(backends)
     return [
+        "nice",
+        "-n",
+        str(NICENESS),
         sys.executable,
         "-S",
         str(HERE / "log_as_json.py"),

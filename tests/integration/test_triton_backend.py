@@ -5,12 +5,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import tritonclient.grpc.aio as triton
 from tritonclient.utils import InferenceServerException
 
+from deploy.local.settings import LocalSettings
+from deploy.local.status import status
+from deploy.local.triton import NICENESS
 from services.common.settings import SharedSettings
 from services.common.triton import TritonClient
+from services.common.triton_memory import PREFIX
 from tests.stacks import Stack, new_stack, running_stack
 
 pytestmark = pytest.mark.timeout(120)
@@ -39,7 +44,7 @@ def add_model(repository: Path, name: str, config: str, content: bytes = MODEL) 
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedSettings]:
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSettings]:
     """Settings of a Triton that serves the tiny model twice."""
     repository = tmp_path_factory.mktemp("models")
     add_model(repository, "batched", BATCHED)
@@ -68,6 +73,33 @@ async def test_the_answer_is_the_graphs(tiny: SharedSettings, model: str) -> Non
     async with TritonClient(tiny) as client:
         answer = await client.infer(model, {"x": x}, ["y"])
     assert np.array_equal(answer["y"], x @ WEIGHTS)
+
+
+async def test_large_inputs_go_by_shared_memory_also_after_triton_lost_it(
+    tiny: SharedSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.common.triton.LEAST_BYTES", 1)
+    x = np.array([[1, 2, 3], [4, 5, 6]], dtype=np.float32)
+    async with triton.InferenceServerClient(tiny.triton_url) as admin:
+        async with TritonClient(tiny) as client:
+            answers = [await client.infer("bare", {"x": x + step}, ["y"]) for step in range(3)]
+            assert len(await regions(admin)) == 1
+            await admin.unregister_system_shared_memory()  # as after a restart
+            answers += [await client.infer("bare", {"x": x + step}, ["y"]) for step in range(3, 6)]
+            assert len(await regions(admin)) == 1
+        assert await regions(admin) == []
+    for step, answer in enumerate(answers):
+        assert np.array_equal(answer["y"], (x + step) @ WEIGHTS)
+
+
+async def regions(admin: triton.InferenceServerClient) -> list[str]:
+    return [name for name in (await admin.get_system_shared_memory_status()).regions if name.startswith(PREFIX)]
+
+
+async def test_services_go_before_inference(tiny: LocalSettings) -> None:
+    (pid,) = (one.pid for one in status(tiny) if one.name == "triton")
+    server = psutil.Process(pid)
+    assert {one.nice() for one in (server, *server.children(recursive=True))} == {NICENESS}
 
 
 async def test_requests_that_wait_together_run_together_and_get_their_own_rows(tiny: SharedSettings) -> None:
