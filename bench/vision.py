@@ -9,8 +9,8 @@ import statistics
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from itertools import cycle, islice
+from dataclasses import dataclass, replace
+from itertools import cycle, islice, zip_longest
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -20,19 +20,18 @@ import httpx
 import numpy as np
 import onnxruntime
 import psutil
-from numpy.typing import NDArray
 from prometheus_client.parser import text_string_to_metric_families
 from vigil.v1.image_router_service_pb2 import ReadImageRequest
 from vigil.v1.image_router_service_pb2_grpc import ImageRouterServiceStub
+from vigil.v1.images_pb2 import ImageFinding, ImageFindings, ImageIdentity, Scope
 
 from services.common.settings import SharedSettings
 from services.common.triton import TritonClient
-from services.image_router.models import ImageModel, load_model, prepared
+from services.image_router.models import ImageModel, answers, load_model, prepared
 from services.image_router.pixels import file_picture
-from services.image_router.preprocessing import Shown
-from services.image_router.regions import Geometry, outlined
-from services.image_router.rendering import heatmap_png, mask_png
-from services.image_router.scope import DECLARED
+from services.image_router.places import FRONTAL, zones
+from services.image_router.reading import Reading, as_message, region_of, render
+from services.image_router.regions import Geometry
 from ward.account import quantiles
 
 PICTURES = Path(__file__).resolve().parents[1] / "ward" / "pictures"
@@ -45,6 +44,7 @@ ROUNDS = 5
 WARM_UP = 5
 MAX_PIXELS = 10**8
 DEADLINE_S = 60.0
+SAME = 1e-3  # of two probabilities
 INFERENCE_S = "vigil_triton_inference_seconds"
 
 
@@ -88,6 +88,7 @@ class Figures:
     inferred: float
     alone: dict[int, float]
     unread: int
+    differing: int
 
     @property
     def overhead(self) -> float:
@@ -104,60 +105,51 @@ class Figures:
 class Bare:
     """The same reading without services: one thread of onnxruntime."""
 
-    def __init__(self, repository: Path, models: Sequence[ImageModel]) -> None:
+    def __init__(self, repository: Path, model: ImageModel) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self.models = models
+        self.model = model
         self.inferred_s = self.spent_s = 0.0  # processor seconds, of onnxruntime and of all
-        self.sessions = [
-            onnxruntime.InferenceSession(
-                str(repository / model.version.name / "1" / "model.onnx"), options, providers=["CPUExecutionProvider"]
-            )
-            for model in models
-        ]
+        self._session = onnxruntime.InferenceSession(
+            str(repository / model.version.name / "1" / "model.onnx"), options, providers=["CPUExecutionProvider"]
+        )
 
-    def read(self, content: bytes) -> None:
-        """Decode, prepare, ask, draw. Models that are shown the same are shown it once, as by image-router."""
+    def read(self, content: bytes) -> ImageFindings:
+        """Decode, prepare, ask, draw, and say what was found."""
         began = time.process_time()
-        grey = file_picture(content, MAX_PIXELS).grey
-        made: dict[tuple[int, str], Shown] = {}
-        for model, session in zip(self.models, self.sessions, strict=True):
-            key = model.side, model.preparation
-            if key not in made:
-                made[key] = prepared(model, grey)
-            asked = time.process_time()
-            answers = session.run(model.outputs, {"image": made[key].tensor[np.newaxis]})
-            self.inferred_s += time.process_time() - asked
-            self._draw(model, dict(zip(model.outputs, answers, strict=True)), made[key], grey.shape)
+        model, picture = self.model, file_picture(content, MAX_PIXELS)
+        shown = prepared(model, picture.grey)
+        asked = time.process_time()
+        outputs = self._session.run(model.outputs, {"image": shown.tensor[np.newaxis]})
+        self.inferred_s += time.process_time() - asked
+        (answer,) = answers(model, dict(zip(model.outputs, outputs, strict=True)), [shown])
+        reading = Reading(Scope(in_scope=True), picture, answer)
+        if answer.outline is not None:
+            region = region_of(reading, answer, Geometry())
+            reading = replace(reading, outliner=answer, region=region)
+        if model.version.name in FRONTAL and answer.heatmap is not None:
+            reading = replace(reading, zones=zones(answer.heatmap, Geometry().leftwards))
+        found = as_message(reading, ImageIdentity())
+        render(reading, preview_side=0)
         self.spent_s += time.process_time() - began
-
-    def _draw(
-        self, model: ImageModel, answer: Mapping[str, NDArray[Any]], shown: Shown, shape: tuple[int, ...]
-    ) -> None:
-        rows, columns = shape
-        if "heatmap" in answer:
-            heatmap_png(answer["heatmap"][0], rows, columns, shown.part)
-        if "outline" in answer:
-            region = outlined(answer["outline"][0], model.outline_threshold, shown.part, (rows, columns), Geometry())
-            if region:
-                mask_png(region.mask)
+        return found
 
 
 _own: list[Bare] = []  # of a worker process
 
 
-def _begin(repository: Path, models: Sequence[ImageModel], content: bytes) -> None:
-    _own.append(Bare(repository, models))
+def _begin(repository: Path, model: ImageModel, content: bytes) -> None:
+    _own.append(Bare(repository, model))
     for _ in range(WARM_UP):
         _own[0].read(content)
 
 
-def _read_all(contents: Sequence[bytes]) -> float:
-    """Processor seconds of a worker's part."""
-    began = time.process_time()
+def _read_all(contents: Sequence[bytes]) -> tuple[float, float]:
+    """Images a second and processor seconds of a worker's part."""
+    began, spent = time.perf_counter(), time.process_time()
     for content in contents:
         _own[0].read(content)
-    return time.process_time() - began
+    return len(contents) / (time.perf_counter() - began), time.process_time() - spent
 
 
 class Workers:
@@ -166,15 +158,14 @@ class Workers:
     def __init__(self, repository: Path, bare: Bare, content: bytes) -> None:
         self.count = os.cpu_count() or 1
         # Not forked: gRPC has threads in this process.
-        self._pool = ProcessPoolExecutor(
-            self.count, get_context("spawn"), _begin, (repository, tuple(bare.models), content)
-        )
+        self._pool = ProcessPoolExecutor(self.count, get_context("spawn"), _begin, (repository, bare.model, content))
         self.read([content] * self.count)  # until all have begun
 
-    def read(self, contents: Sequence[bytes]) -> float:
-        """Processor seconds of reading all."""
+    def read(self, contents: Sequence[bytes]) -> tuple[float, float]:
+        """Images a second of all workers together, and their processor seconds."""
         parts = [contents[first :: self.count] for first in range(self.count)]
-        return sum(self._pool.map(_read_all, parts))
+        rates, spent = zip(*self._pool.map(_read_all, parts), strict=True)
+        return sum(rates), sum(spent)
 
     def close(self) -> None:
         """End them."""
@@ -188,10 +179,7 @@ async def measure(settings: SharedSettings, target: Target, images: int) -> dict
     async with TritonClient(patient) as triton, grpc.aio.insecure_channel(target.url) as channel:
         service: Any = ImageRouterServiceStub(channel)  # the generated stub knows no asyncio
         for name, pattern in SENT.items():
-            models = [await load_model(triton, name)]
-            if DECLARED[name].outlined_by and not models[0].region:
-                models.append(await load_model(triton, DECLARED[name].outlined_by))
-            bare = Bare(settings.model_repository, models)
+            bare = Bare(settings.model_repository, await load_model(triton, name))
             contents = [path.read_bytes() for path in sorted(PICTURES.glob(pattern))]
             workers = await asyncio.to_thread(Workers, settings.model_repository, bare, contents[0])
             try:
@@ -220,44 +208,43 @@ class Subject:
         for content in islice(cycle(self.contents), WARM_UP):
             await self._ask(content)
             self.bare.read(content)
-        service_s, bare_s, share = await self._singles(sent)
+        service_s, bare_s, share, differing = await self._singles(sent)
         processes = [psutil.Process(pid) for pid in self.target.pids]
         rounds, spent, bare_spent, unread = [], [0.0, 0.0], 0.0, 0
         for _ in range(ROUNDS):
             before = [_cpu_s(process) for process in processes]
-            began = time.perf_counter()
-            unread += await self._all(sent, TOGETHER)
-            whole_s = time.perf_counter() - began
+            service, unread_now = await self._all(sent, TOGETHER)
+            unread += unread_now
             spent = [past + _cpu_s(one) - now for past, one, now in zip(spent, processes, before, strict=True)]
-            began = time.perf_counter()
-            bare_spent += await asyncio.to_thread(self.workers.read, sent)
-            bare_whole_s = time.perf_counter() - began
-            began = time.perf_counter()
-            await self._all(sent[: images // 2], 1)
-            rounds.append(Round(images / whole_s, images / bare_whole_s, images // 2 / (time.perf_counter() - began)))
+            bare, bare_spent_now = await asyncio.to_thread(self.workers.read, sent)
+            bare_spent += bare_spent_now
+            one_at_a_time, _ = await self._all(sent[: images // 2], 1)
+            rounds.append(Round(service, bare, one_at_a_time))
         each = 1000 / (ROUNDS * images)
         alone = {size: await self._alone(size, images) for size in (1, A_CALL)}
         router_s, triton_s = spent
         return Figures(
             service_s, bare_s, share, rounds, router_s * each, triton_s * each, bare_spent * each,
-            self.bare.inferred_s / self.bare.spent_s, alone, unread,
+            self.bare.inferred_s / self.bare.spent_s, alone, unread, differing,
         )  # fmt: skip
 
-    async def _ask(self, content: bytes) -> bool:
+    async def _ask(self, content: bytes) -> ImageFindings:
         request = ReadImageRequest(content=content, model=self.name)
-        return bool((await self.service.ReadImage(request, timeout=DEADLINE_S)).findings.findings)
+        findings: ImageFindings = (await self.service.ReadImage(request, timeout=DEADLINE_S)).findings
+        return findings
 
-    async def _singles(self, sent: Sequence[bytes]) -> tuple[list[float], list[float], float]:
-        service_s, bare_s = [], []
+    async def _singles(self, sent: Sequence[bytes]) -> tuple[list[float], list[float], float, int]:
+        service_s, bare_s, differing = [], [], 0
         waited_before = await self._waited()
         for content in sent:
             began = time.perf_counter()
-            await self._ask(content)
+            found = await self._ask(content)
             service_s.append(time.perf_counter() - began)
             began = time.perf_counter()
-            self.bare.read(content)
+            floor = self.bare.read(content)
             bare_s.append(time.perf_counter() - began)
-        return service_s, bare_s, (await self._waited() - waited_before) / sum(service_s)
+            differing += not _same(found, floor)
+        return service_s, bare_s, (await self._waited() - waited_before) / sum(service_s), differing
 
     async def _waited(self) -> float:
         """Seconds that image-router has waited for its models."""
@@ -266,20 +253,23 @@ class Subject:
         samples = (sample for family in text_string_to_metric_families(said) for sample in family.samples)
         return sum(sample.value for sample in samples if sample.name == f"{INFERENCE_S}_sum")
 
-    async def _all(self, sent: Sequence[bytes], together: int) -> int:
-        waiting, unread = iter(sent), 0
+    async def _all(self, sent: Sequence[bytes], together: int) -> tuple[float, int]:
+        """Images a second while `together` are under way, without filling and emptying; and how many were not read."""
+        waiting, answered, unread = iter(sent), [], 0
 
         async def lane() -> None:
             nonlocal unread
             for content in waiting:
-                unread += not await self._ask(content)
+                unread += not (await self._ask(content)).findings
+                answered.append(time.perf_counter())
 
         await asyncio.gather(*(lane() for _ in range(together)))
-        return unread
+        full = answered[together - 1 : len(answered) - together + 1]
+        return (len(full) - 1) / (full[-1] - full[0]), unread
 
     async def _alone(self, size: int, images: int) -> float:
-        """Images a second of the (first) model on Triton, `size` a call."""
-        model = self.bare.models[0]
+        """Images a second of the model on Triton, `size` a call."""
+        model = self.bare.model
         inputs = [prepared(model, file_picture(content, MAX_PIXELS).grey).tensor for content in self.contents]
         tensor = np.stack(list(islice(cycle(inputs), size)))
         calls = iter(range(images // size))
@@ -291,6 +281,15 @@ class Subject:
         began = time.perf_counter()
         await asyncio.gather(*(lane() for _ in range(max(LEAST_LANES, A_CALL // size))))
         return images // size * size / (time.perf_counter() - began)
+
+
+def _same(found: ImageFindings, floor: ImageFindings) -> bool:
+    """Whether both say the same, probabilities to a thousandth."""
+    pairs = zip_longest(found.findings, floor.findings, fillvalue=ImageFinding())
+    return all(
+        (one.label, one.verdict) == (other.label, other.verdict) and abs(one.probability - other.probability) < SAME
+        for one, other in pairs
+    )
 
 
 def _cpu_s(process: psutil.Process) -> float:
@@ -322,7 +321,7 @@ def _lines(name: str, of: Figures) -> list[str]:
         f"  Processor ms an image: image-router {of.router_ms:.1f}, Triton {of.triton_ms:.1f}; floor {of.bare_ms:.1f}.",
         f"  Triton alone, images a second: {alone}.",
         f"  With that and the floor's decoding, preparing and drawing, at least: {of.least_overhead:.0%}.",
-        f"  Without findings: {of.unread} images.",
+        f"  Without findings: {of.unread} images; other findings than the floor's: {of.differing} of single ones.",
     ]
 
 

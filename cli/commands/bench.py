@@ -1,6 +1,7 @@
 """`vigil bench NAME`: measurements of a local stack, each beside a floor or a peer from the same run."""
 
 import asyncio
+import os
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,7 +59,7 @@ def bench(
     seconds: Annotated[float, typer.Option(min=2, help=SECONDS_HELP)] = 20.0,
     notes: Annotated[int, typer.Option(min=10, help="text: different notes.")] = 200,
     stays: Annotated[int, typer.Option(min=10, help="risk: stays, each scored at three times.")] = 500,
-    images: Annotated[int, typer.Option(min=10, help="vision: images of each kind.")] = 100,
+    images: Annotated[int, typer.Option(min=50, help="vision: images of each kind.")] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="text: one JSON object.")] = False,
 ) -> None:
     from deploy.local import stack
@@ -105,6 +106,8 @@ def _risk(settings: "LocalSettings", stays: int) -> None:
 
 
 def _vision(settings: "LocalSettings", images: int) -> None:
+    # Before numpy: threads of its matrix products would make the floor a quarter slower than it is.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     from bench import vision
     from deploy.local.components import settings_class
     from deploy.local.status import status

@@ -14,6 +14,7 @@ FIGURES = Figures(
     inferred=0.8,
     alone={1: 24.0, 8: 26.0},
     unread=1,
+    differing=0,
 )
 
 
@@ -32,7 +33,7 @@ def test_the_table_gives_rates_shares_and_what_stayed_unread() -> None:
     assert "Overhead at full load: 10% (rounds 0% to 100%; goal 15%)." in said
     assert "image-router 30.0, Triton 20.0; floor 40.0." in said
     assert "24.0 by 8 calls of one, 26.0 by calls of 8." in said
-    assert "Without findings: 1 images." in said
+    assert "Without findings: 1 images; other findings than the floor's: 0 of single ones." in said
 
 
 def test_every_measured_model_names_findings_and_has_pictures() -> None:
