@@ -64,14 +64,6 @@ class CircuitBreaker:
         self.opened_at = self.now()
 
 
-@dataclass(frozen=True, slots=True)
-class _Config:
-    """What is used of a model's configuration."""
-
-    parameters: Mapping[str, str]
-    batched: bool
-
-
 class TritonClient:
     """One connection to Triton, shared by all calls of a service. Use as an async context manager."""
 
@@ -82,7 +74,7 @@ class TritonClient:
         self._places = asyncio.Semaphore(settings.triton_concurrency)
         self._breaker = CircuitBreaker()
         self._versions: dict[str, ModelVersion] = {}
-        self._configs: dict[str, _Config] = {}
+        self._parameters: dict[str, Mapping[str, str]] = {}
         self._answered: dict[str, float] = {}
 
     async def __aenter__(self) -> Self:
@@ -121,7 +113,7 @@ class TritonClient:
             self._breaker.failed()
             # What comes back after a failure may be another Triton with another model.
             self._versions.clear()
-            self._configs.clear()
+            self._parameters.clear()
             self._answered.clear()
             INFERENCES.labels(model, "failed").inc()
             reason = error.status() if isinstance(error, InferenceServerException) else "deadline exceeded"
@@ -181,21 +173,13 @@ class TritonClient:
 
     async def model_parameters(self, model: str) -> Mapping[str, str]:
         """The `parameters` of the model's configuration, e.g. its operating points. Raises ModelUnavailable."""
-        return (await self._config(model)).parameters
-
-    async def is_batched(self, model: str) -> bool:
-        """Whether the model's configuration has dynamic batching: it gains by batches. Raises ModelUnavailable."""
-        return (await self._config(model)).batched
-
-    async def _config(self, model: str) -> _Config:
-        if model not in self._configs:
+        if model not in self._parameters:
             try:
                 answer = await self._client.get_model_config(model, client_timeout=self._deadline_s)
             except InferenceServerException as error:
                 raise ModelUnavailable(f"{model}: {error.status()}") from error
-            parameters = {name: value.string_value for name, value in answer.config.parameters.items()}
-            self._configs[model] = _Config(parameters, answer.config.HasField("dynamic_batching"))
-        return self._configs[model]
+            self._parameters[model] = {name: one.string_value for name, one in answer.config.parameters.items()}
+        return self._parameters[model]
 
 
 def _as_input(name: str, value: NDArray[Any]) -> Any:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +17,6 @@ MOST = 4
 UNDER_WAY = 3  # calls of one model: one that is computed on each of two cores, and one that is there when either ends
 
 Answers = dict[str, NDArray[Any]]
-
-
-class BatchingTriton(Triton, Protocol):
-    """As `services.common.triton.TritonClient`."""
-
-    async def is_batched(self, model: str) -> bool:
-        """Whether the model gains by batches. Raises ModelUnavailable."""
 
 
 @dataclass(slots=True)
@@ -51,15 +44,13 @@ class _Queue:
 class Together:
     """Triton for many readings at once. Nobody waits for company: a call takes who waits when it begins."""
 
-    def __init__(self, triton: BatchingTriton) -> None:
+    def __init__(self, triton: Triton) -> None:
         self._triton = triton
         self._queues: dict[tuple[str, ...], _Queue] = {}
         self._calls: set[asyncio.Task[None]] = set()
 
     async def infer(self, model: str, inputs: Tensors, outputs: Sequence[str]) -> Answers:
         """As Triton's. Raises ModelUnavailable."""
-        if not await self._triton.is_batched(model):
-            return await self._triton.infer(model, inputs, outputs)
         queue = self._queues.setdefault((model, *outputs), _Queue())
         answered: asyncio.Future[Answers] = asyncio.get_running_loop().create_future()
         queue.waiting.append((inputs, answered))

@@ -14,14 +14,10 @@ from tests.image_router.fakes import LocalModels
 class Doubling(LocalModels):
     """Answers when told to, with the double of what it was asked, and notes how many it was asked at once."""
 
-    def __init__(self, *, batched: bool = True) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.batched = batched
         self.sizes: list[int] = []
         self.go = asyncio.Event()
-
-    async def is_batched(self, model: str) -> bool:  # noqa: ARG002 - as Triton is asked
-        return self.batched
 
     async def infer(
         self, model: str, inputs: Mapping[str, NDArray[Any]], outputs: Sequence[str]
@@ -57,12 +53,6 @@ async def test_several_images_of_one_reading_stay_in_one_call() -> None:
     answers = await all_of(triton, 1, 1, 3, 3, MOST + 1)
     assert [len(answer) for answer in answers] == [1, 1, 3, 3, MOST + 1]
     assert triton.sizes == [2, 3, 3, MOST + 1]
-
-
-async def test_a_model_that_does_not_gain_by_batches_is_asked_one_by_one() -> None:
-    triton = Doubling(batched=False)
-    await all_of(triton, 1, 1, 1, 1)
-    assert triton.sizes == [1] * 4
 
 
 async def test_all_who_share_a_call_hear_that_it_failed_and_the_next_call_is_made() -> None:

@@ -36,6 +36,8 @@ dynamic_batching { max_queue_delay_microseconds: 200000 }
 instance_group [{ kind: KIND_CPU count: 1 }]
 """
 
+SPLIT = 'backend: "onnxruntime" max_batch_size: 8 parameters { key: "rows_a_run" value { string_value: "2" } }'
+
 
 def add_model(repository: Path, name: str, config: str, content: bytes = MODEL) -> None:
     (repository / name / "1").mkdir(parents=True)
@@ -45,10 +47,11 @@ def add_model(repository: Path, name: str, config: str, content: bytes = MODEL) 
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSettings]:
-    """Settings of a Triton that serves the tiny model twice."""
+    """Settings of a Triton that serves the tiny model by three configurations."""
     repository = tmp_path_factory.mktemp("models")
     add_model(repository, "batched", BATCHED)
     add_model(repository, "bare", 'backend: "onnxruntime"')
+    add_model(repository, "split", SPLIT)
     folder = tmp_path_factory.mktemp("stack")
     with running_stack(folder, only="triton", VIGIL_MODEL_REPOSITORY=str(repository)) as stack:
         yield stack.settings
@@ -72,6 +75,14 @@ async def test_the_answer_is_the_graphs(tiny: SharedSettings, model: str) -> Non
     x = np.array([[1, 2, 3], [4, 5, 6]], dtype=np.float32)
     async with TritonClient(tiny) as client:
         answer = await client.infer(model, {"x": x}, ["y"])
+    assert np.array_equal(answer["y"], x @ WEIGHTS)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5])
+async def test_rows_that_run_apart_come_back_together(tiny: SharedSettings, rows: int) -> None:
+    x = np.arange(rows * 3, dtype=np.float32).reshape(rows, 3)
+    async with TritonClient(tiny) as client:
+        answer = await client.infer("split", {"x": x}, ["y"])
     assert np.array_equal(answer["y"], x @ WEIGHTS)
 
 

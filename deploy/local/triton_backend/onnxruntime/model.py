@@ -18,6 +18,11 @@ from numpy.typing import NDArray
 
 Tensor = NDArray[Any]
 
+# A model's own parameter: rows of a batch that go through the graph together. A call costs once for all its rows
+# whatever they are, but rows of large pictures side by side do not fit a processor's cache.
+ROWS_A_RUN = "rows_a_run"
+MANY = "1000000"
+
 ONNX_TYPES = {
     "tensor(bool)": "TYPE_BOOL",
     "tensor(uint8)": "TYPE_UINT8",
@@ -83,6 +88,7 @@ class TritonPythonModel:
         """Load the graph. Raises pb.TritonModelException with the reason when it cannot."""
         config = json.loads(args["model_config"])
         self._batched = config["max_batch_size"] > 0
+        self._rows_a_run = int(config["parameters"].get(ROWS_A_RUN, {}).get("string_value", MANY))
         try:
             self._session = _session(Path(args["model_repository"]) / args["model_version"], config["parameters"])
         except Exception as error:  # the runtime's exceptions share no base class
@@ -112,10 +118,9 @@ class TritonPythonModel:
         """Outputs by name of each feed, or the one sentence that explains why there are none."""
         try:
             if len(feeds) == 1:
-                values = self._session.run(self._outputs, feeds[0])
-                return [dict(zip(self._outputs, values, strict=True))]
+                return [dict(zip(self._outputs, self._values(feeds[0]), strict=True))]
             joined = {name: np.concatenate([feed[name] for feed in feeds]) for name in feeds[0]}
-            values = self._session.run(self._outputs, joined)
+            values = self._values(joined)
         except Exception as error:  # noqa: BLE001 - as above; wrong input is its sender's affair alone
             if len(feeds) == 1:
                 return [str(error).splitlines()[0]]
@@ -125,6 +130,16 @@ class TritonPythonModel:
             return [answer for feed in feeds for answer in self._run([feed])]
         splits = [np.split(value, np.cumsum(sizes)[:-1]) for value in values]
         return [dict(zip(self._outputs, parts, strict=True)) for parts in zip(*splits, strict=True)]
+
+    def _values(self, feed: dict[str, Tensor]) -> list[Tensor]:
+        """The graph's outputs."""
+        rows = len(next(iter(feed.values()))) if self._batched else 1
+        if rows <= self._rows_a_run:
+            return list(self._session.run(self._outputs, feed))
+        firsts = range(0, rows, self._rows_a_run)
+        parts = ({name: array[first : first + self._rows_a_run] for name, array in feed.items()} for first in firsts)
+        runs = [self._session.run(self._outputs, part) for part in parts]
+        return [np.concatenate(values) for values in zip(*runs, strict=True)]
 
 
 def _decoded(array: Tensor) -> Tensor:
