@@ -17,7 +17,7 @@ from vigil.v1.meta_pb2 import ModelVersion
 from services.common.metrics import INFERENCE_SECONDS, INFERENCES
 from services.common.outcomes import Transient
 from services.common.settings import SharedSettings
-from services.common.triton_memory import LEAST_BYTES, Regions
+from services.common.triton_memory import Regions, shared_bytes
 
 Tensors = Mapping[str, NDArray[Any]]
 
@@ -129,8 +129,8 @@ class TritonClient:
 
     async def _call(self, model: str, inputs: Tensors, outputs: Sequence[str]) -> Any:
         wanted = [triton.InferRequestedOutput(name) for name in outputs]
-        size = sum(value.nbytes for value in inputs.values())
-        region = await self._regions.taken(size) if self._is_near and size >= LEAST_BYTES else None
+        size = shared_bytes(inputs) if self._is_near else 0
+        region = await self._regions.taken(size) if size else None
         result = None
         if region:
             try:

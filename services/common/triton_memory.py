@@ -21,10 +21,16 @@ log = structlog.get_logger()
 
 FOLDER = Path("/dev/shm")  # noqa: S108 - what POSIX shared memory is on Linux, the one system that Triton runs on
 PREFIX = "vigil-input"
-LEAST_BYTES = 64 * 1024  # of all inputs of a call; less goes by the socket
+LEAST_BYTES = 64 * 1024  # of all inputs of a call
 STEP_BYTES = 64 * 1024  # regions are multiples, so that inputs of about one size share them
 OWNER_ONLY = 0o600
 AWAY = frozenset({"StatusCode.UNAVAILABLE", "StatusCode.DEADLINE_EXCEEDED", "StatusCode.CANCELLED"})
+
+
+def shared_bytes(inputs: Mapping[str, NDArray[Any]]) -> int:
+    """What a call's inputs take of a region; 0 when they go by the socket: small ones, and texts."""
+    size = 0 if any(value.dtype.hasobject for value in inputs.values()) else sum(one.nbytes for one in inputs.values())
+    return size if size >= LEAST_BYTES else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +118,7 @@ class Regions:
 def _mapped(path: Path, size: int) -> mmap.mmap:
     file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, OWNER_ONLY)
     try:
-        os.ftruncate(file, size)
+        os.posix_fallocate(file, 0, size)  # a full /dev/shm says so here; later it would end the process
         return mmap.mmap(file, size)
     finally:
         os.close(file)

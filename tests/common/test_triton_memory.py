@@ -1,3 +1,4 @@
+import errno
 import os
 from typing import Any
 
@@ -5,7 +6,7 @@ import numpy as np
 import pytest
 from tritonclient.utils import InferenceServerException
 
-from services.common.triton_memory import FOLDER, PREFIX, STEP_BYTES, Region, Regions
+from services.common.triton_memory import FOLDER, LEAST_BYTES, PREFIX, STEP_BYTES, Region, Regions, shared_bytes
 
 
 class Triton:
@@ -75,6 +76,23 @@ async def test_inputs_lie_one_after_another() -> None:
         ("a", [2, 3], "FP32"),
         ("b", [2], "INT64"),
     ]
+
+
+def test_small_inputs_and_texts_go_by_the_socket() -> None:
+    many = LEAST_BYTES // 4
+    assert shared_bytes({"a": np.zeros(many - 1, np.float32)}) == 0
+    assert shared_bytes({"a": np.zeros(many - 1, np.float32), "b": np.zeros(1, np.float32)}) == LEAST_BYTES
+    assert shared_bytes({"a": np.zeros(many, np.float32), "b": np.array(["text"], np.object_)}) == 0
+
+
+async def test_full_memory_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    triton = Triton()
+    assert await Regions(triton).taken(100) is None
+    assert not list(FOLDER.glob(f"{PREFIX}-{os.getpid()}-*"))
 
 
 async def test_a_triton_that_sees_no_memory_of_this_machine_is_not_asked_again() -> None:

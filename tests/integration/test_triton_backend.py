@@ -89,7 +89,7 @@ async def test_rows_that_run_apart_come_back_together(tiny: SharedSettings, rows
 async def test_large_inputs_go_by_shared_memory_also_after_triton_lost_it(
     tiny: SharedSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.common.triton.LEAST_BYTES", 1)
+    monkeypatch.setattr("services.common.triton_memory.LEAST_BYTES", 1)
     x = np.array([[1, 2, 3], [4, 5, 6]], dtype=np.float32)
     async with triton.InferenceServerClient(tiny.triton_url) as admin:
         async with TritonClient(tiny) as client:
