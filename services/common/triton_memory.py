@@ -1,5 +1,6 @@
 """Large inputs reach a Triton on the same machine by shared memory: a film through a socket costs half a ms more."""
 
+import asyncio
 import mmap
 import os
 import secrets
@@ -24,6 +25,7 @@ PREFIX = "vigil-input"
 LEAST_BYTES = 64 * 1024  # of all inputs of a call
 STEP_BYTES = 64 * 1024  # regions are multiples, so that inputs of about one size share them
 OWNER_ONLY = 0o600
+CLOSE_S = 1.0
 AWAY = frozenset({"StatusCode.UNAVAILABLE", "StatusCode.DEADLINE_EXCEEDED", "StatusCode.CANCELLED"})
 
 
@@ -80,12 +82,13 @@ class Regions:
             self._dropped.append(region.name)
 
     async def close(self) -> None:
-        """Triton lets go of all of them."""
+        """Triton lets go of all of them; one that does not answer is not waited for."""
         names = [*self._dropped, *(region.name for region in self._free)]
         self._free, self._dropped = [], []
-        with suppress(InferenceServerException):
-            for name in names:
-                await self._client.unregister_system_shared_memory(name)
+        with suppress(InferenceServerException, TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                for name in names:
+                    await self._client.unregister_system_shared_memory(name)
 
     async def _new(self, size: int) -> Region | None:
         name = next(self._names)

@@ -1,3 +1,4 @@
+import asyncio
 import errno
 import os
 from typing import Any
@@ -65,6 +66,16 @@ async def test_regions_leave_no_file_and_triton_lets_go_of_them_at_the_end() -> 
         regions.given_back(region, answered=answered)
     await regions.close()
     assert triton.names == []
+
+
+async def test_a_triton_that_hangs_does_not_keep_a_service_from_ending(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.common.triton_memory.CLOSE_S", 0.01)
+    triton = Triton()
+    regions = Regions(triton)
+    regions.given_back(await region_of(regions, 100), answered=True)
+    monkeypatch.setattr(triton, "unregister_system_shared_memory", lambda _: asyncio.Event().wait())
+    async with asyncio.timeout(10):
+        await regions.close()
 
 
 async def test_inputs_lie_one_after_another() -> None:
