@@ -122,7 +122,7 @@ def _numbers(text: str) -> tuple[float, ...]:
 async def ask(triton: Triton, model: ImageModel, pictures: Sequence[Shown]) -> list[Answer]:
     """Ask about pictures, each as `prepared` makes it. Raises ModelUnavailable."""
     first, *more = (picture.tensor for picture in pictures)
-    tensors = np.stack([first, *more]) if more else first[np.newaxis]  # a film alone is not copied
+    tensors = np.stack([first, *more]) if more else first[np.newaxis]  # a view: a film alone is not copied
     return answers(model, await triton.infer(model.version.name, {"image": tensors}, model.outputs), pictures)
 
 

@@ -81,7 +81,8 @@ class Together:
         self, taken: list[tuple[Tensors, asyncio.Future[Answers]]], model: str, outputs: Sequence[str]
     ) -> None:
         asked = [inputs for inputs, _ in taken]
-        joined = {name: np.concatenate([one[name] for one in asked]) for name in asked[0]}
+        first, *more = asked
+        joined = {name: np.concatenate([one[name] for one in asked]) for name in first} if more else first
         try:
             found = await self._triton.infer(model, joined, outputs)
         except Exception as error:  # noqa: BLE001 - whoever waits has to know, whatever it is

@@ -122,7 +122,7 @@ async def test_a_triton_that_is_away_is_asked_again() -> None:
     assert await regions.taken(100) is not None
 
 
-async def test_memory_of_processes_that_were_killed_is_let_go_of(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_memory_of_processes_that_were_killed_is_let_go_of() -> None:
     triton = Triton()
     dead, alive, others = f"{PREFIX}-999999999-0a-0", f"{PREFIX}-{os.getpid()}-0b-0", "somebody-else"
     triton.names = [dead, alive, others]
